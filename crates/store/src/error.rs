@@ -1,0 +1,53 @@
+//! What can go wrong between us and the disk.
+
+/// Why the database did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StoreError {
+    /// The file is no database of ours, or the key does not open it.
+    #[error("the database cannot be read with this key, or it is not a database")]
+    WrongKey,
+    /// The linked SQLite is older than the floor below which a known bug corrupts WAL databases.
+    #[error("SQLite {found} is too old; 3.51.3 or newer is needed")]
+    TooOld {
+        /// The version that is linked.
+        found: String,
+    },
+    /// A setting that durability rests on was not taken.
+    #[error("the database refused the setting {setting}")]
+    Setting {
+        /// The pragma that did not hold.
+        setting: &'static str,
+    },
+    /// A migration failed or does not match what was applied before.
+    #[error("migrating the tables of {room}")]
+    Migration {
+        /// Whose tables.
+        room: &'static str,
+        /// What the migration runner said.
+        #[source]
+        source: Box<refinery::Error>,
+    },
+    /// No room on the disk; nothing was written, and a later try may succeed.
+    #[error("the disk is full")]
+    DiskFull,
+    /// Anything else SQLite reports.
+    #[error("the database reports an error")]
+    Sqlite(#[source] rusqlite::Error),
+    /// A stored value does not read back as what was stored: the file was damaged or edited.
+    #[error("a stored {what} does not read back")]
+    Damaged {
+        /// Which kind of value.
+        what: &'static str,
+    },
+}
+
+impl From<rusqlite::Error> for StoreError {
+    fn from(error: rusqlite::Error) -> Self {
+        match error.sqlite_error_code() {
+            Some(rusqlite::ErrorCode::DiskFull) => Self::DiskFull,
+            Some(rusqlite::ErrorCode::NotADatabase) => Self::WrongKey,
+            _ => Self::Sqlite(error),
+        }
+    }
+}

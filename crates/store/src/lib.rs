@@ -1,0 +1,17 @@
+//! Opens SQLite safely and runs migrations; holds no query of any subject.
+//!
+//! Every database of the product is encrypted from its first byte (SQLCipher, raw 256-bit key),
+//! runs in WAL mode and syncs in full before a commit answers. A connection that would not do so
+//! is never handed out.
+
+mod error;
+mod key;
+mod migrate;
+mod open;
+
+pub use error::StoreError;
+pub use key::DatabaseKey;
+pub use migrate::{Room, migrate};
+pub use open::{Access, open, open_in_memory};
+/// The one connection type that rooms are handed; a savepoint or transaction derefs to it.
+pub use rusqlite::Connection;

@@ -1,0 +1,152 @@
+//! Opening a database file, with every setting checked after it was made.
+
+use std::path::Path;
+use std::time::Duration;
+
+use rusqlite::{Connection, OpenFlags};
+
+use crate::{DatabaseKey, StoreError};
+
+/// The one writer of a database, or one of the readers beside it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Access {
+    /// May write and creates the file if it is missing.
+    Write,
+    /// May only read.
+    Read,
+}
+
+/// The "WAL-reset" bug corrupts databases of SQLite 3.7.0 to 3.51.2.
+const SQLITE_VERSION_MIN: i32 = 3_051_003;
+
+/// Page cache of a writer in KiB. A clinic's working set is the tail of every table and the inner
+/// pages of the indexes; 32 MiB holds both for millions of readings and fits a 1 GiB machine.
+const WRITER_CACHE_KIB: i32 = 32 * 1024;
+const READER_CACHE_KIB: i32 = 4 * 1024;
+
+/// Pages in the WAL before it is checkpointed: 16 MiB, so that a burst is not slowed by checkpoints.
+const WAL_PAGES: i32 = 4_000;
+
+/// How long a connection waits for another to release the file. Only start-up and checkpoints meet.
+const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+
+/// Statements kept compiled; the largest house has about a hundred.
+const STATEMENTS_CACHED: usize = 256;
+
+/// Opens the encrypted database at `path`.
+///
+/// # Errors
+///
+/// [`StoreError::WrongKey`] when the file does not open with `key`; [`StoreError::TooOld`] and
+/// [`StoreError::Setting`] when the linked SQLite cannot give what durability rests on.
+pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection, StoreError> {
+    let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
+        | match access {
+            Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
+            Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
+        };
+    let conn = Connection::open_with_flags(path, flags)?;
+    // Without this SQLCipher prints every failed open to standard error.
+    conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
+    conn.execute_batch(&key.pragma())?;
+    prepare(&conn, access)?;
+    Ok(conn)
+}
+
+/// Opens a database that lives in memory only and is not encrypted: for tests and simulations.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_in_memory() -> Result<Connection, StoreError> {
+    let conn = Connection::open_in_memory()?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    conn.pragma_update(None, "foreign_keys", true)?;
+    Ok(conn)
+}
+
+fn prepare(conn: &Connection, access: Access) -> Result<(), StoreError> {
+    if rusqlite::version_number() < SQLITE_VERSION_MIN {
+        return Err(StoreError::TooOld { found: rusqlite::version().to_owned() });
+    }
+    conn.busy_timeout(BUSY_TIMEOUT)?;
+    conn.set_prepared_statement_cache_capacity(STATEMENTS_CACHED);
+    // The first read of a page: a wrong key shows here.
+    conn.query_row("SELECT count(*) FROM sqlite_schema", [], |row| row.get::<_, i64>(0))?;
+    conn.pragma_update(None, "temp_store", "MEMORY")?;
+    conn.pragma_update(None, "foreign_keys", true)?;
+    // Freed pages are overwritten, so that what was deleted is not found in the file.
+    conn.pragma_update(None, "secure_delete", true)?;
+    let cache_kib = match access {
+        Access::Write => WRITER_CACHE_KIB,
+        Access::Read => READER_CACHE_KIB,
+    };
+    conn.pragma_update(None, "cache_size", -cache_kib)?;
+    if access == Access::Write {
+        let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
+        if mode != "wal" {
+            return Err(StoreError::Setting { setting: "journal_mode = WAL" });
+        }
+        conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+    }
+    conn.pragma_update(None, "synchronous", "FULL")?;
+    check_synchronous(conn)
+}
+
+/// `synchronous` is FULL (2) or EXTRA (3): a commit answers only after the disk has it.
+fn check_synchronous(conn: &Connection) -> Result<(), StoreError> {
+    let level: i64 = conn.query_row("PRAGMA synchronous", [], |row| row.get(0))?;
+    if level < 2 {
+        return Err(StoreError::Setting { setting: "synchronous = FULL" });
+    }
+    Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn key(byte: u8) -> DatabaseKey {
+        DatabaseKey::new([byte; 32])
+    }
+
+    #[test]
+    fn a_wrong_key_is_refused_and_the_right_one_still_opens() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let conn = open(&path, &key(1), Access::Write).unwrap();
+        conn.execute_batch("CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('planted-name')")
+            .unwrap();
+        drop(conn);
+        assert!(matches!(open(&path, &key(2), Access::Read), Err(StoreError::WrongKey)));
+        let conn = open(&path, &key(1), Access::Read).unwrap();
+        let text: String = conn.query_row("SELECT x FROM t", [], |row| row.get(0)).unwrap();
+        assert_eq!(text, "planted-name");
+    }
+
+    #[test]
+    fn nothing_of_a_row_is_readable_in_the_files() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let conn = open(&path, &key(1), Access::Write).unwrap();
+        conn.execute_batch("CREATE TABLE t (x TEXT); INSERT INTO t VALUES ('planted-name')")
+            .unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let bytes = std::fs::read(entry.unwrap().path()).unwrap();
+            assert!(!bytes.windows(12).any(|window| window == b"planted-name"));
+            assert!(!bytes.starts_with(b"SQLite format 3"));
+        }
+    }
+
+    #[test]
+    fn every_connection_syncs_in_full() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let writer = open(&path, &key(1), Access::Write).unwrap();
+        let reader = open(&path, &key(1), Access::Read).unwrap();
+        check_synchronous(&writer).unwrap();
+        check_synchronous(&reader).unwrap();
+        writer.pragma_update(None, "synchronous", "NORMAL").unwrap();
+        assert!(matches!(check_synchronous(&writer), Err(StoreError::Setting { .. })));
+    }
+}

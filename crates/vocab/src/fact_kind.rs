@@ -1,0 +1,43 @@
+//! What an entry's payload is. The sync protocol carries the number and does not look inside.
+
+/// The kind of a payload, by its number on the wire. Numbers are only ever added.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[repr(u16)]
+pub enum FactKind {
+    /// Readings of one device for one patient, sealed in columns.
+    Segment = 1,
+    /// Alerts raised by one batch for one patient.
+    Alerts = 2,
+    /// Changes of one automerge document.
+    DocumentChange = 3,
+    /// A consent grant.
+    ConsentGrant = 4,
+    /// A consent revocation.
+    ConsentRevoke = 5,
+    /// A site with its keys, signed by the hub.
+    NodeCertificate = 6,
+}
+
+impl FactKind {
+    /// Every kind this version understands.
+    pub const ALL: [Self; 6] = [
+        Self::Segment,
+        Self::Alerts,
+        Self::DocumentChange,
+        Self::ConsentGrant,
+        Self::ConsentRevoke,
+        Self::NodeCertificate,
+    ];
+
+    /// The number on the wire.
+    #[must_use]
+    pub const fn number(self) -> u16 {
+        self as u16
+    }
+
+    /// The kind with this number; `None` for one that a newer version wrote.
+    #[must_use]
+    pub fn from_number(number: u16) -> Option<Self> {
+        Self::ALL.into_iter().find(|kind| kind.number() == number)
+    }
+}

@@ -31,6 +31,10 @@ pub enum StoreError {
     /// No room on the disk; nothing was written, and a later try may succeed.
     #[error("the disk is full")]
     DiskFull,
+    /// A neighbour in the same transaction failed so badly that SQLite took everything back; the
+    /// same work may succeed at the next try.
+    #[error("the transaction was taken back because of a failure beside it")]
+    Undone,
     /// Anything else SQLite reports.
     #[error("the database reports an error")]
     Sqlite(#[source] rusqlite::Error),

@@ -5,13 +5,17 @@
 //! is never handed out.
 
 mod error;
+mod group;
 mod key;
 mod migrate;
 mod open;
+mod snapshot;
 
 pub use error::StoreError;
+pub use group::Group;
 pub use key::DatabaseKey;
 pub use migrate::{Room, migrate};
 pub use open::{Access, open, open_in_memory};
 /// The one connection type that rooms are handed; a savepoint or transaction derefs to it.
 pub use rusqlite::Connection;
+pub use snapshot::snapshot;

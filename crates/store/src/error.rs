@@ -35,6 +35,9 @@ pub enum StoreError {
     /// same work may succeed at the next try.
     #[error("the transaction was taken back because of a failure beside it")]
     Undone,
+    /// The system gave no thread to write on.
+    #[error("no thread could be started for the writer")]
+    Thread(#[source] std::io::Error),
     /// Anything else SQLite reports.
     #[error("the database reports an error")]
     Sqlite(#[source] rusqlite::Error),

@@ -46,8 +46,11 @@ impl<'c> Group<'c> {
     ///
     /// # Errors
     ///
-    /// [`StoreError`]; the group is lost.
+    /// [`StoreError::Undone`] as for [`undo`](Self::undo); the group is lost.
     pub fn keep(&self) -> Result<(), StoreError> {
+        if self.is_lost() {
+            return Err(StoreError::Undone);
+        }
         run(self.conn, KEEP)
     }
 
@@ -156,6 +159,7 @@ mod tests {
         let group = Group::begin(&conn).unwrap();
         group.start().unwrap();
         conn.execute_batch("ROLLBACK").unwrap();
+        assert!(matches!(group.keep(), Err(StoreError::Undone)));
         assert!(matches!(group.undo(), Err(StoreError::Undone)));
         assert!(matches!(group.commit(), Err(StoreError::Undone)));
     }

@@ -1,0 +1,273 @@
+//! The one writer: a thread that runs use cases in the order they came and commits them in groups.
+//!
+//! A commit waits for the disk, once for a whole group. While it waits the queue fills, and what
+//! has come by then is the next group: under load the groups grow by themselves, alone a write is
+//! committed at once. Nobody is answered before the commit that holds their write has returned.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use store::{Connection, Group, StoreError};
+use tokio::sync::{mpsc, oneshot, watch};
+
+use super::WriteError;
+use super::job::{Job, job};
+use crate::clock::instant_now;
+
+/// Writes that may wait. At 60 us for a batch of readings a full queue is 60 ms of work; whoever
+/// comes later waits to get in, so memory stays bounded and devices feel it as a slower answer.
+const QUEUE_JOBS_MAX: usize = 1_024;
+
+/// Writes in one commit. The gain of sharing a commit is nearly all had at a few dozen.
+const GROUP_JOBS_MAX: usize = 256;
+
+/// Work in one commit, so that the first of a group does not wait long for the last: twice this
+/// and the time of a commit stay well below the 100 ms that a person notices.
+const GROUP_WORK_MAX: Duration = Duration::from_millis(10);
+
+/// Caches that the writer keeps between jobs. They may hold what a job learned from rows that were
+/// never committed, so they are emptied whenever anything is taken back.
+pub trait Reset {
+    /// Forgets everything.
+    fn reset(&mut self);
+}
+
+impl Reset for () {
+    fn reset(&mut self) {}
+}
+
+/// Hands writes to the writer's thread; cheap to clone. The thread ends after [`stop`](Self::stop),
+/// or when the last of the clones is gone.
+#[derive(Debug)]
+pub struct Writer<S> {
+    queue: mpsc::Sender<Message<S>>,
+    commits: watch::Receiver<u64>,
+}
+
+impl<S> Clone for Writer<S> {
+    fn clone(&self) -> Self {
+        Self { queue: self.queue.clone(), commits: self.commits.clone() }
+    }
+}
+
+enum Message<S> {
+    Job(Box<dyn Job<S>>),
+    Stop(oneshot::Sender<()>),
+}
+
+impl<S: Reset + Send + 'static> Writer<S> {
+    /// Opens the database with `open` and starts the thread. `open` is called again after an
+    /// input/output error at a commit: what the operating system then holds in its cache is not
+    /// what is on the disk, so the connection cannot be trusted any more.
+    ///
+    /// # Errors
+    ///
+    /// Those of `open`; [`StoreError::Thread`] when the system gives no thread.
+    pub fn start(
+        open: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
+        state: S,
+    ) -> Result<Self, StoreError> {
+        let conn = open()?;
+        let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
+        let (committed, commits) = watch::channel(0);
+        let mut desk = Desk { open, conn: Some(conn), state, committed, group: Vec::new() };
+        std::thread::Builder::new()
+            .name("writer".to_owned())
+            .spawn(move || desk.work_through(jobs))
+            .map_err(StoreError::Thread)?;
+        Ok(Self { queue, commits })
+    }
+
+    /// Runs `work` in the writer and answers when it is durable.
+    ///
+    /// Writes run in the order in which they were queued. Once queued a write runs even when the
+    /// caller no longer waits for it.
+    ///
+    /// # Errors
+    ///
+    /// [`WriteError`]; nothing of this write is stored.
+    pub async fn write<T, E>(
+        &self,
+        work: impl FnOnce(&Connection, &mut S) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (job, answer) = job(work);
+        self.queue.send(Message::Job(job)).await.map_err(|_| WriteError::Stopped)?;
+        answer.await.unwrap_or(Err(WriteError::Stopped))
+    }
+
+    /// As [`write`](Self::write), for a thread that may wait.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    ///
+    /// # Panics
+    ///
+    /// When called on a thread of the async runtime, which must not wait.
+    pub fn write_blocking<T, E>(
+        &self,
+        work: impl FnOnce(&Connection, &mut S) -> Result<T, E> + Send + 'static,
+    ) -> Result<T, WriteError<E>>
+    where
+        T: Send + 'static,
+        E: Send + 'static,
+    {
+        let (job, answer) = job(work);
+        self.queue.blocking_send(Message::Job(job)).map_err(|_| WriteError::Stopped)?;
+        answer.blocking_recv().unwrap_or(Err(WriteError::Stopped))
+    }
+
+    /// Changes after every commit that wrote something. A receiver that slept through several
+    /// commits wakes once.
+    #[must_use]
+    pub fn subscribe(&self) -> watch::Receiver<u64> {
+        self.commits.clone()
+    }
+
+    /// Writes that wait at this moment, of at most 1,024.
+    #[must_use]
+    pub fn queued(&self) -> usize {
+        self.queue.max_capacity() - self.queue.capacity()
+    }
+
+    /// Finishes what is queued, closes the database and ends the thread. Later writes are
+    /// [`WriteError::Stopped`].
+    pub async fn stop(&self) {
+        let (ended, wait) = oneshot::channel();
+        if self.queue.send(Message::Stop(ended)).await.is_ok() {
+            // An error means that the thread is gone, which is what was asked for.
+            let _ = wait.await;
+        }
+    }
+}
+
+/// What the thread works with.
+struct Desk<S, O> {
+    open: O,
+    /// `None` after a failure that the connection may not have survived.
+    conn: Option<Connection>,
+    state: S,
+    committed: watch::Sender<u64>,
+    /// The jobs of the group at hand; kept to reuse its memory.
+    group: Vec<Box<dyn Job<S>>>,
+}
+
+impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
+    fn work_through(&mut self, mut jobs: mpsc::Receiver<Message<S>>) {
+        let mut waiting_for_end = Vec::new();
+        while let Some(message) = jobs.blocking_recv() {
+            let job = match message {
+                Message::Job(job) => job,
+                Message::Stop(ended) => {
+                    waiting_for_end.push(ended);
+                    jobs.close();
+                    continue;
+                }
+            };
+            if let Some(ended) = self.commit_group(job, &mut jobs) {
+                waiting_for_end.push(ended);
+                jobs.close();
+            }
+        }
+        // Closing the last connection moves the WAL into the database file.
+        self.conn = None;
+        for ended in waiting_for_end {
+            let _ = ended.send(());
+        }
+    }
+
+    /// Runs `first` and what is queued behind it, commits, answers. Gives back a wish to stop that
+    /// was met on the way.
+    fn commit_group(
+        &mut self,
+        first: Box<dyn Job<S>>,
+        jobs: &mut mpsc::Receiver<Message<S>>,
+    ) -> Option<oneshot::Sender<()>> {
+        let mut stop = None;
+        let stored = match self.conn.take().map_or_else(&self.open, Ok) {
+            Ok(conn) => {
+                let stored = self.run_group(&conn, first, jobs, &mut stop);
+                if stored.as_ref().err().is_none_or(leaves_the_connection_sound) {
+                    self.conn = Some(conn);
+                }
+                stored
+            }
+            Err(error) => {
+                self.group.push(first);
+                Err(error)
+            }
+        };
+        match stored {
+            Ok(wrote) => {
+                if wrote {
+                    self.committed.send_modify(|count| *count += 1);
+                }
+                self.group.drain(..).for_each(|job| job.answer(Ok(())));
+            }
+            Err(error) => {
+                tracing::error!(error = %error, count = self.group.len(), "a commit failed");
+                self.state.reset();
+                let error = Arc::new(error);
+                self.group.drain(..).for_each(|job| job.answer(Err(&error)));
+            }
+        }
+        stop
+    }
+
+    /// Answers whether anything was written.
+    fn run_group(
+        &mut self,
+        conn: &Connection,
+        first: Box<dyn Job<S>>,
+        jobs: &mut mpsc::Receiver<Message<S>>,
+        stop: &mut Option<oneshot::Sender<()>>,
+    ) -> Result<bool, StoreError> {
+        let started: Instant = instant_now();
+        let mut next = Some(first);
+        let group = match Group::begin(conn) {
+            Ok(group) => group,
+            Err(error) => {
+                self.group.extend(next);
+                return Err(error);
+            }
+        };
+        while let Some(mut job) = next.take() {
+            let ran = self.run_job(&group, conn, &mut job);
+            self.group.push(job);
+            ran?;
+            if self.group.len() >= GROUP_JOBS_MAX || started.elapsed() >= GROUP_WORK_MAX {
+                break;
+            }
+            match jobs.try_recv() {
+                Ok(Message::Job(job)) => next = Some(job),
+                Ok(Message::Stop(ended)) => *stop = Some(ended),
+                Err(_) => {}
+            }
+        }
+        group.commit()
+    }
+
+    fn run_job(
+        &mut self,
+        group: &Group<'_>,
+        conn: &Connection,
+        job: &mut Box<dyn Job<S>>,
+    ) -> Result<(), StoreError> {
+        group.start()?;
+        if job.run(conn, &mut self.state) {
+            return group.keep();
+        }
+        self.state.reset();
+        group.undo()
+    }
+}
+
+/// A full disk and an undone transaction are ordinary; after anything else the connection is
+/// opened anew.
+fn leaves_the_connection_sound(error: &StoreError) -> bool {
+    matches!(error, StoreError::DiskFull | StoreError::Undone)
+}

@@ -1,0 +1,494 @@
+//! The hub's side of a conversation with one edge.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::feed::Feed;
+use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
+use super::{Closed, Now, Tally, Violation};
+use crate::lane::{Expanded, LaneDecoder, LaneEncoder, LaneError, unfold};
+use crate::message::{
+    AcksStored, Bye, ByeReason, Compare, Frame, Full, Hello, HelloAck, Live, Message, NeedFull,
+    PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamAck, StreamData, StreamState, Verdict,
+};
+use crate::ranges::Ranges;
+use crate::scheduler::Scheduler;
+use crate::{Class, Epoch, NodeId, canonical, codec, limits};
+
+/// How long between two requests to start a lane anew (milliseconds).
+const RESYNC_REPEAT_MS: Now = 1_000;
+
+/// Streams that one comparison may name in all: the largest clinic holds about 300,000.
+const COMPARE_TOTAL_MAX: usize = 1_000_000;
+
+#[derive(Debug, PartialEq, Eq)]
+enum Phase {
+    /// Waiting for the greeting.
+    Waiting { since: Option<Now> },
+    /// Storage settles the greeting.
+    Greeting,
+    /// Everything flows.
+    Steady,
+    /// Over.
+    Closed(Closed),
+}
+
+/// The hub's side. The peer's key is known from the transport; only its own entries are taken.
+#[derive(Debug)]
+pub struct HubExchange {
+    me: NodeId,
+    peer: NodeId,
+    phase: Phase,
+    wall_ms: u64,
+    answer: Option<HelloAck>,
+    out: [LaneEncoder; Class::COUNT],
+    inward: [LaneDecoder; Class::COUNT],
+    resync_asked: BTreeMap<u8, Now>,
+    scheduler: Scheduler,
+    ops: VecDeque<HubOp>,
+    feed: Feed,
+    compared: Vec<StreamState>,
+    /// Highest number of an acknowledgement that storage was given, and those it has confirmed.
+    acks_given: VecDeque<u64>,
+    tally: Tally,
+}
+
+impl HubExchange {
+    /// A conversation of the hub `me` with the enrolled node `peer`; `wall_ms` is our wall clock.
+    #[must_use]
+    pub fn new(me: NodeId, peer: NodeId, wall_ms: u64) -> Self {
+        Self {
+            me,
+            peer,
+            phase: Phase::Waiting { since: None },
+            wall_ms,
+            answer: None,
+            out: Default::default(),
+            inward: Default::default(),
+            resync_asked: BTreeMap::new(),
+            scheduler: Scheduler::default(),
+            ops: VecDeque::new(),
+            feed: Feed::default(),
+            compared: Vec::new(),
+            acks_given: VecDeque::new(),
+            tally: Tally::default(),
+        }
+    }
+
+    /// Feeds a frame that arrived on `class`'s lane.
+    pub fn receive(&mut self, now: Now, class: Class, bytes: &[u8]) {
+        if self.closed().is_some() {
+            return;
+        }
+        let Ok(frame) = Frame::decode(bytes) else { return self.violation(Violation::Frame) };
+        if class != Class::Control && !self.placed(now, class, &frame) {
+            return;
+        }
+        let Some(message) = frame.message else { return };
+        match message {
+            Message::Hello(hello) => self.hello(hello),
+            Message::Bye(bye) => {
+                self.close(Closed::ByPeer {
+                    reason: bye.reason,
+                    retry_after_ms: bye.retry_after_ms,
+                });
+            }
+            Message::Resync(resync) => self.resync(resync),
+            _ if self.phase != Phase::Steady => self.violation(Violation::OutOfTurn),
+            Message::Push(push) => self.push(class, push),
+            Message::Full(full) => self.full(full),
+            Message::StreamAck(ack) => self.stream_ack(ack),
+            Message::Compare(compare) => self.compare(compare),
+            Message::Live(live) => self.live_from_peer(live),
+            Message::HelloAck(_)
+            | Message::PushAck(_)
+            | Message::StreamData(_)
+            | Message::AcksStored(_)
+            | Message::NeedFull(_) => self.violation(Violation::OutOfTurn),
+        }
+        self.pump();
+    }
+
+    /// Feeds storage's answer.
+    pub fn stored(&mut self, now: Now, reply: HubReply) {
+        if self.closed().is_some() {
+            return;
+        }
+        match reply {
+            HubReply::Greeted(greeting) => self.greeted(greeting),
+            HubReply::Ingested(ingested) => self.ingested(ingested),
+            HubReply::SetAside => {}
+            HubReply::Runs(runs) => self.runs(now, runs),
+            HubReply::Acked => {
+                if let Some(number) = self.acks_given.pop_front() {
+                    self.send(Class::Control, &AcksStored { number }.into());
+                }
+            }
+            HubReply::Compared { restarted } => {
+                self.tally.divergences += u64::from(restarted > 0);
+                self.feed.rewind();
+            }
+            HubReply::Failed => self.close(Closed::Storage),
+        }
+        self.pump();
+    }
+
+    /// Something was committed that this edge may have to be told.
+    pub fn wake(&mut self) {
+        self.feed.drained = false;
+        self.pump();
+    }
+
+    /// Sends latest values of another site that this edge may see.
+    pub fn live(&mut self, live: Live) {
+        if self.phase == Phase::Steady && self.scheduler.bytes() < limits::FRAME_BYTES_TARGET {
+            self.send(Class::Fresh, &live.into());
+        }
+    }
+
+    /// Time passed.
+    pub fn timeout(&mut self, now: Now) {
+        match &mut self.phase {
+            Phase::Waiting { since: since @ None } => *since = Some(now),
+            Phase::Waiting { since: Some(since) }
+                if now.saturating_sub(*since) >= limits::GREETING_TIMEOUT_MS =>
+            {
+                return self.close(Closed::NoAnswer);
+            }
+            Phase::Waiting { .. } | Phase::Greeting | Phase::Steady | Phase::Closed(_) => {}
+        }
+        self.feed.expire(now);
+        self.pump();
+    }
+
+    /// Asks the edge to go away and come back after `retry_after_ms`.
+    pub fn finish(&mut self, reason: ByeReason, retry_after_ms: Option<u32>) {
+        self.send(Class::Control, &Bye { reason, retry_after_ms }.into());
+    }
+
+    /// The next thing to ask of storage.
+    pub fn poll_store(&mut self) -> Option<HubOp> {
+        self.ops.pop_front()
+    }
+
+    /// The next frame for a lane that is `ready`.
+    pub fn poll_transmit(&mut self, ready: impl Fn(Class) -> bool) -> Option<(Class, Vec<u8>)> {
+        self.scheduler.pop(ready)
+    }
+
+    /// When to call [`timeout`](Self::timeout) at the latest.
+    #[must_use]
+    pub fn poll_timeout(&self) -> Option<Now> {
+        match self.phase {
+            Phase::Waiting { since } => {
+                Some(since.map_or(0, |since| since + limits::GREETING_TIMEOUT_MS))
+            }
+            Phase::Greeting | Phase::Steady => self.feed.next_timeout(),
+            Phase::Closed(_) => None,
+        }
+    }
+
+    /// Why the conversation is over, if it is.
+    #[must_use]
+    pub fn closed(&self) -> Option<&Closed> {
+        match &self.phase {
+            Phase::Closed(closed) => Some(closed),
+            _ => None,
+        }
+    }
+
+    /// Whether the greeting was settled.
+    #[must_use]
+    pub fn is_steady(&self) -> bool {
+        self.phase == Phase::Steady
+    }
+
+    /// Whether the edge acknowledged everything it may have and nothing waits.
+    #[must_use]
+    pub fn is_idle(&self) -> bool {
+        self.is_steady()
+            && self.feed.is_idle()
+            && self.scheduler.bytes() == 0
+            && self.ops.is_empty()
+            && self.acks_given.is_empty()
+    }
+
+    /// What happened so far.
+    #[must_use]
+    pub fn tally(&self) -> Tally {
+        Tally { resent: self.feed.resent, ..self.tally }
+    }
+
+    fn hello(&mut self, hello: Hello) {
+        let within = hello.claims.len() <= limits::HELLO_EPOCHS_MAX
+            && hello.unconfirmed.len() <= limits::HELLO_ACKS_MAX;
+        if !within {
+            return self.violation(Violation::Limit);
+        }
+        if hello.versions.0 > PROTOCOL_VERSIONS.1 || hello.versions.1 < PROTOCOL_VERSIONS.0 {
+            let reason = ByeReason::NoCommonVersion;
+            self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+            return self.close(Closed::NoCommonVersion);
+        }
+        match self.phase {
+            Phase::Waiting { .. } => {}
+            Phase::Greeting | Phase::Closed(_) => return,
+            // The answer was lost: give it again.
+            Phase::Steady => {
+                if let Some(answer) = self.answer.clone() {
+                    self.send(Class::Control, &answer.into());
+                }
+                return;
+            }
+        }
+        self.phase = Phase::Greeting;
+        self.ops.push_back(HubOp::Greet(HelloState {
+            epoch: hello.epoch,
+            parent: hello.parent,
+            claims: hello.claims,
+            incarnation: hello.incarnation,
+            unconfirmed: hello.unconfirmed,
+        }));
+    }
+
+    fn greeted(&mut self, greeting: Greeting) {
+        match greeting {
+            Greeting::Welcome { incarnation, received, durable, feed } => {
+                let answer = HelloAck {
+                    version: PROTOCOL_VERSIONS.1,
+                    incarnation,
+                    received,
+                    durable,
+                    feed: (feed.count, feed.short()),
+                    wall_ms: self.wall_ms,
+                };
+                self.send(Class::Control, &answer.clone().into());
+                self.answer = Some(answer);
+                self.phase = Phase::Steady;
+            }
+            Greeting::Clone => {
+                let reason = ByeReason::Clone;
+                self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+                self.close(Closed::Clone);
+            }
+        }
+    }
+
+    fn push(&mut self, class: Class, push: Push) {
+        if push.entries.len() > limits::FRAME_ENTRIES_MAX {
+            return self.violation(Violation::Limit);
+        }
+        let peer = self.peer;
+        let Some(lane) = self.inward.get_mut(class.index()) else { return };
+        if lane.define(peer, &push.chains).is_err() {
+            return self.violation(Violation::Limit);
+        }
+        let mut batch = Vec::with_capacity(push.entries.len());
+        let mut unclear = Vec::new();
+        let mut foreign = Vec::new();
+        for (oseq, wire) in push.entries {
+            let Ok(expanded) = lane.expand(wire) else {
+                unclear.push(oseq);
+                continue;
+            };
+            let header = expanded.entry.unchecked().header;
+            if header.origin != peer || header.epoch != push.epoch {
+                foreign.push((push.epoch, oseq, Verdict::Foreign));
+                continue;
+            }
+            match verified(push.epoch, oseq, expanded) {
+                Ok(entry) => batch.push(entry),
+                Err(_) => {
+                    lane.cut_thread(header.origin, header.stream);
+                    unclear.push(oseq);
+                }
+            }
+        }
+        for oseq in unclear {
+            self.tally.refused += 1;
+            self.send(Class::Control, &NeedFull { epoch: push.epoch, oseq }.into());
+        }
+        if !foreign.is_empty() {
+            self.tally.refused += foreign.len() as u64;
+            let verdicts = PushAck { verdicts: foreign, ..PushAck::default() };
+            self.send(Class::Control, &verdicts.into());
+        }
+        if !batch.is_empty() {
+            self.ops.push_back(HubOp::Ingest(batch));
+        }
+    }
+
+    /// The long form settles what the short one left open: taken, or refused for good.
+    fn full(&mut self, full: Full) {
+        let oseq = full.oseq;
+        let raw = codec::encode(&full);
+        let claimed = canonical::decode(&full.header).map(|header| header.epoch);
+        let outcome = unfold(full).map_err(|_| Verdict::NotAuthentic).and_then(|expanded| {
+            let header = expanded.entry.unchecked().header;
+            if header.origin == self.peer {
+                verified(header.epoch, oseq, expanded)
+            } else {
+                Err(Verdict::Foreign)
+            }
+        });
+        match outcome {
+            Ok(entry) => self.ops.push_back(HubOp::Ingest(vec![entry])),
+            Err(verdict) => {
+                self.tally.refused += 1;
+                let epoch = claimed.unwrap_or(Epoch(0));
+                self.ops.push_back(HubOp::SetAside { epoch, oseq, verdict, raw });
+                let verdicts = vec![(epoch, oseq, verdict)];
+                self.send(Class::Control, &PushAck { verdicts, ..PushAck::default() }.into());
+            }
+        }
+    }
+
+    fn ingested(&mut self, ingested: Ingested) {
+        self.tally.entries_stored += u64::from(ingested.fresh);
+        self.tally.repeats += ingested.received.len() as u64 - u64::from(ingested.fresh);
+        let mut received: Vec<(Epoch, Ranges)> = Vec::new();
+        for (epoch, oseq) in ingested.received {
+            match received.iter_mut().find(|(known, _)| *known == epoch) {
+                Some((_, ranges)) => {
+                    ranges.insert(oseq);
+                }
+                None => received.push((epoch, [oseq].into_iter().collect())),
+            }
+        }
+        let ack = PushAck {
+            received,
+            durable: Vec::new(),
+            streams: ingested.streams,
+            verdicts: ingested.verdicts,
+        };
+        self.send(Class::Control, &ack.into());
+    }
+
+    fn stream_ack(&mut self, ack: StreamAck) {
+        if ack.positions.len() > limits::HELLO_ACKS_MAX {
+            return self.violation(Violation::Limit);
+        }
+        for position in &ack.positions {
+            self.feed.acknowledged(position);
+        }
+        self.acks_given.push_back(ack.number);
+        self.ops.push_back(HubOp::Ack(ack.positions));
+    }
+
+    fn compare(&mut self, compare: Compare) {
+        let total = self.compared.len() + compare.streams.len();
+        if compare.streams.len() > limits::COMPARE_STREAMS_MAX || total > COMPARE_TOTAL_MAX {
+            return self.violation(Violation::Limit);
+        }
+        self.compared.extend(compare.streams);
+        if !compare.more {
+            self.ops.push_back(HubOp::Compare(std::mem::take(&mut self.compared)));
+        }
+    }
+
+    fn live_from_peer(&mut self, live: Live) {
+        if live.values.len() > limits::LIVE_BYTES_MAX {
+            return self.violation(Violation::Limit);
+        }
+        self.ops.push_back(HubOp::Live { stream: live.stream, values: live.values });
+    }
+
+    fn runs(&mut self, now: Now, runs: Vec<Run>) {
+        self.feed.reading = false;
+        self.feed.drained = runs.is_empty();
+        for run in runs {
+            self.send_run(now, &run);
+        }
+    }
+
+    /// Sends a run in frames of the usual size, each a run of its own.
+    fn send_run(&mut self, now: Now, run: &Run) {
+        let Some(lane) = self.out.get_mut(run.class.index()) else { return };
+        lane.make_room();
+        let mut chains = Vec::new();
+        let mut entries = Vec::with_capacity(run.entries.len());
+        let mut bytes = 64;
+        for held in &run.entries {
+            bytes += held.entry.payload.bytes().map_or(0, <[u8]>::len) + 128;
+            entries.push(lane.shorten(&held.entry, held.id, &held.key, self.me, &mut chains));
+        }
+        self.tally.entries_sent += entries.len() as u64;
+        let frame = lane.frame(
+            &StreamData {
+                stream: run.stream,
+                version: run.version,
+                from_idx: run.from_idx,
+                to_idx: run.to_idx,
+                head_sum: run.head_sum,
+                chains,
+                entries,
+            }
+            .into(),
+        );
+        self.scheduler.push(run.class, frame);
+        self.feed.sending(now, run, bytes);
+    }
+
+    fn resync(&mut self, resync: Resync) {
+        let Some(class) = Class::from_number(resync.class) else {
+            return self.violation(Violation::Contradiction);
+        };
+        let restarted =
+            self.out.get_mut(class.index()).is_some_and(|lane| lane.resync(resync.generation));
+        if restarted {
+            self.tally.resyncs += 1;
+            self.scheduler.clear(class);
+            self.feed.rewind();
+        }
+    }
+
+    /// Gives the frame its place on its lane; `false` when it must not be used.
+    fn placed(&mut self, now: Now, class: Class, frame: &Frame) -> bool {
+        let Some(lane) = self.inward.get_mut(class.index()) else { return false };
+        match lane.place(frame) {
+            Ok(()) => true,
+            Err(LaneError::Gap { generation }) => {
+                let asked = self.resync_asked.get(&class.number());
+                if asked.is_none_or(|&at| now.saturating_sub(at) >= RESYNC_REPEAT_MS) {
+                    self.resync_asked.insert(class.number(), now);
+                    let message = Resync { class: class.number(), generation }.into();
+                    self.send(Class::Control, &message);
+                }
+                false
+            }
+            Err(_) => {
+                self.tally.repeats += 1;
+                false
+            }
+        }
+    }
+
+    fn pump(&mut self) {
+        if self.phase == Phase::Steady && self.feed.wants_read() {
+            self.feed.reading = true;
+            let sent = self.feed.positions();
+            self.ops.push_back(HubOp::NextRuns { sent, bytes_max: limits::PAGE_BYTES });
+        }
+    }
+
+    fn send(&mut self, class: Class, message: &Message) {
+        if let Some(lane) = self.out.get_mut(class.index()) {
+            self.scheduler.push(class, lane.frame(message));
+        }
+    }
+
+    fn violation(&mut self, violation: Violation) {
+        let reason = ByeReason::ProtocolViolation;
+        self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+        self.close(Closed::Violation(violation));
+    }
+
+    fn close(&mut self, closed: Closed) {
+        self.phase = Phase::Closed(closed);
+    }
+}
+
+fn verified(epoch: Epoch, oseq: u64, expanded: Expanded) -> Result<IngestEntry, Verdict> {
+    let Expanded { entry, id, key } = expanded;
+    let entry = entry.verify(&key).map_err(|_| Verdict::NotAuthentic)?;
+    Ok(IngestEntry { epoch, oseq, entry, id, key })
+}

@@ -1,0 +1,304 @@
+//! What a conversation asks of storage, and what storage answers.
+
+use crate::entry::{Entry, EntryId};
+use crate::message::{EpochClaim, StreamPosition, StreamState, Verdict};
+use crate::ranges::Ranges;
+use crate::{ChainKey, Class, Epoch, SetDigest, StreamId, Verified};
+
+/// What the edge's storage knows when a conversation opens.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct HelloState {
+    /// The epoch this process writes under.
+    pub epoch: Epoch,
+    /// The one before the last start.
+    pub parent: Option<Epoch>,
+    /// Epochs with entries the hub has not confirmed.
+    pub claims: Vec<EpochClaim>,
+    /// The hub incarnation last spoken with.
+    pub incarnation: Option<u64>,
+    /// Stored runs whose acknowledgement was not confirmed.
+    pub unconfirmed: Vec<StreamPosition>,
+}
+
+/// Where to go on reading own entries of a class; opaque to the conversation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct OutboxCursor {
+    /// Ordinal of the process start.
+    pub start: u64,
+    /// Position within it.
+    pub oseq: u64,
+}
+
+/// An own entry to be sent.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxEntry {
+    /// Its place in the order of own entries.
+    pub cursor: OutboxCursor,
+    /// Under which epoch.
+    pub epoch: Epoch,
+    /// Position in the epoch.
+    pub oseq: u64,
+    /// Its name.
+    pub id: EntryId,
+    /// The entry.
+    pub entry: Entry,
+    /// The key of its chain.
+    pub key: ChainKey,
+}
+
+/// Own entries of one class.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct OutboxPage {
+    /// The class that was asked for.
+    pub class: Class,
+    /// The entries in order.
+    pub entries: Vec<OutboxEntry>,
+    /// Whether the end was reached.
+    pub end: bool,
+}
+
+/// A run of a stream whose entries are authentic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct StoredRun {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Version of the subscription.
+    pub version: u32,
+    /// The run begins after this position.
+    pub from_idx: u64,
+    /// And ends with this one.
+    pub to_idx: u64,
+    /// Short sum of the whole stream, when the run ends at its head.
+    pub head_sum: Option<[u8; 16]>,
+    /// The entries with the keys of their chains.
+    pub entries: Vec<(Verified<Entry>, ChainKey)>,
+}
+
+/// What an edge asks of its storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EdgeOp {
+    /// Read what the greeting needs. Answer: [`EdgeReply::Hello`].
+    LoadHello,
+    /// Remember which own entries the hub holds, and its incarnation. Answer:
+    /// [`EdgeReply::Received`].
+    MarkReceived {
+        /// By epoch.
+        received: Vec<(Epoch, Ranges)>,
+        /// On a second medium at the hub, by epoch.
+        durable: Vec<(Epoch, u64)>,
+        /// The hub's incarnation, when it was told.
+        incarnation: Option<u64>,
+        /// Verdicts to keep where people can see them.
+        verdicts: Vec<(Epoch, u64, Verdict)>,
+        /// Streams with the hub's count and sum, to be compared once all of it is here.
+        streams: Vec<StreamState>,
+    },
+    /// Read own entries that the hub has not confirmed. Answer: [`EdgeReply::Outbox`].
+    ReadOutbox {
+        /// Of which class.
+        class: Class,
+        /// After which place; `None` from the start.
+        after: Option<OutboxCursor>,
+        /// Leave these out: they are on their way.
+        skip: Vec<OutboxCursor>,
+        /// Stop after about so many bytes.
+        bytes_max: usize,
+    },
+    /// Read one own entry. Answer: [`EdgeReply::One`].
+    ReadOne {
+        /// Its epoch.
+        epoch: Epoch,
+        /// Its position there.
+        oseq: u64,
+    },
+    /// Store a run. Answer: [`EdgeReply::Applied`].
+    Apply(StoredRun),
+    /// The hub need not be told about these again. Answer: [`EdgeReply::Forgot`].
+    ForgetAcks(Vec<StreamPosition>),
+    /// Read the digest of what others wrote, over all streams and stream by stream. Answer:
+    /// [`EdgeReply::Feed`].
+    ReadFeed {
+        /// Whether each stream is wanted too.
+        by_stream: bool,
+    },
+}
+
+/// Whether a run was stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Applied {
+    /// All of it, or it was there before: everything up to here is held.
+    Stored {
+        /// How many entries were new.
+        fresh: u32,
+        /// Whether the stream's sum was compared and differed.
+        diverged: bool,
+    },
+    /// Something before it is missing, or its author is not known yet; the hub will send it again.
+    NotYet,
+}
+
+/// What an edge's storage answers, in the order it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum EdgeReply {
+    /// To [`EdgeOp::LoadHello`].
+    Hello(HelloState),
+    /// To [`EdgeOp::MarkReceived`]: how many of the streams that could be compared differed.
+    Received {
+        /// Sums that differed.
+        diverged: u32,
+    },
+    /// To [`EdgeOp::ReadOutbox`].
+    Outbox(OutboxPage),
+    /// To [`EdgeOp::ReadOne`].
+    One(Option<Box<OutboxEntry>>),
+    /// To [`EdgeOp::Apply`].
+    Applied(StreamPosition, Applied),
+    /// To [`EdgeOp::ForgetAcks`].
+    Forgot,
+    /// To [`EdgeOp::ReadFeed`].
+    Feed {
+        /// Of everything.
+        total: SetDigest,
+        /// Of each stream, if asked.
+        streams: Vec<StreamState>,
+    },
+    /// The operation failed; the conversation ends.
+    Failed,
+}
+
+/// The hub's answer to a greeting.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Greeting {
+    /// Welcome.
+    Welcome {
+        /// This life of the hub's database.
+        incarnation: u64,
+        /// What is held of the claimed epochs.
+        received: Vec<(Epoch, Ranges)>,
+        /// How far each is on a second medium.
+        durable: Vec<(Epoch, u64)>,
+        /// What others wrote and this edge acknowledged.
+        feed: SetDigest,
+    },
+    /// Another copy of this node has been here since.
+    Clone,
+}
+
+/// A pushed entry that is authentic.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct IngestEntry {
+    /// Its epoch at the sender.
+    pub epoch: Epoch,
+    /// Its position there.
+    pub oseq: u64,
+    /// The entry.
+    pub entry: Verified<Entry>,
+    /// Its name.
+    pub id: EntryId,
+    /// The key of its chain.
+    pub key: ChainKey,
+}
+
+/// What became of a batch of pushed entries, after the commit.
+#[derive(Clone, Debug, PartialEq, Eq, Default)]
+pub struct Ingested {
+    /// Held now, whether new or known.
+    pub received: Vec<(Epoch, u64)>,
+    /// How many of them were new.
+    pub fresh: u32,
+    /// Streams that grew.
+    pub streams: Vec<StreamState>,
+    /// Whatever was not simply taken.
+    pub verdicts: Vec<(Epoch, u64, Verdict)>,
+}
+
+/// An entry that may be put into a frame for the edge it was read for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RunEntry {
+    /// Its name.
+    pub id: EntryId,
+    /// The entry.
+    pub entry: Entry,
+    /// The key of its chain.
+    pub key: ChainKey,
+}
+
+/// A run of a stream that an edge may have, as the hub's storage released it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Run {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Its class.
+    pub class: Class,
+    /// Version of the subscription.
+    pub version: u32,
+    /// The run begins after this position.
+    pub from_idx: u64,
+    /// And ends with this one.
+    pub to_idx: u64,
+    /// Short sum of the whole stream, when the run ends at its head.
+    pub head_sum: Option<[u8; 16]>,
+    /// The entries that the edge did not write itself.
+    pub entries: Vec<RunEntry>,
+}
+
+/// What the hub asks of its storage.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubOp {
+    /// Settle the greeting. Answer: [`HubReply::Greeted`].
+    Greet(HelloState),
+    /// Store pushed entries. Answer: [`HubReply::Ingested`].
+    Ingest(Vec<IngestEntry>),
+    /// Keep a frame's refused entry aside, with its reason. Answer: [`HubReply::SetAside`].
+    SetAside {
+        /// Its epoch.
+        epoch: Epoch,
+        /// Its position there.
+        oseq: u64,
+        /// Why it was refused.
+        verdict: Verdict,
+        /// Its bytes as received.
+        raw: Vec<u8>,
+    },
+    /// Read runs that the edge may have and has not acknowledged. Answer: [`HubReply::Runs`].
+    NextRuns {
+        /// Streams on their way, each with the position up to which it was sent.
+        sent: Vec<(StreamId, u64)>,
+        /// Stop after about so many bytes.
+        bytes_max: usize,
+    },
+    /// The edge stored these. Answer: [`HubReply::Acked`].
+    Ack(Vec<StreamPosition>),
+    /// Start those streams over whose digest differs from what is on record for this edge. Answer:
+    /// [`HubReply::Compared`].
+    Compare(Vec<StreamState>),
+    /// Pass latest values on to other screens. No answer.
+    Live {
+        /// Which stream.
+        stream: StreamId,
+        /// The values.
+        values: Vec<u8>,
+    },
+}
+
+/// What the hub's storage answers, in the order it was asked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum HubReply {
+    /// To [`HubOp::Greet`].
+    Greeted(Greeting),
+    /// To [`HubOp::Ingest`].
+    Ingested(Ingested),
+    /// To [`HubOp::SetAside`].
+    SetAside,
+    /// To [`HubOp::NextRuns`]; empty when nothing more may be sent now.
+    Runs(Vec<Run>),
+    /// To [`HubOp::Ack`].
+    Acked,
+    /// To [`HubOp::Compare`]: how many streams are sent again.
+    Compared {
+        /// How many.
+        restarted: u32,
+    },
+    /// The operation failed; the conversation ends.
+    Failed,
+}

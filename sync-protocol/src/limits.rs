@@ -1,0 +1,58 @@
+//! Every bound of the protocol, with its reason. A peer that passes one is refused before anything
+//! is allocated for it.
+
+/// Longest payload of one entry.
+///
+/// A sealed segment of 65,536 readings at 8 bytes stays below 1 MiB; a change of a shared record is
+/// a few hundred bytes.
+pub const PAYLOAD_BYTES_MAX: usize = 1024 * 1024;
+
+/// Longest frame: one payload of the longest kind with its header, handle definition and framing.
+pub const FRAME_BYTES_MAX: usize = PAYLOAD_BYTES_MAX + 4 * 1024;
+
+/// Frames are filled up to here; longer only when a single entry is. A frame is what one class can
+/// delay another by inside the scheduler: 16 KiB take 2 s at 64 kbit/s, and loopback carries
+/// thousands of them a second.
+pub const FRAME_BYTES_TARGET: usize = 16 * 1024;
+
+/// Entries in one frame.
+pub const FRAME_ENTRIES_MAX: usize = 1_024;
+
+/// Chains a lane keeps handles for. Beyond it the sender starts the lane's table anew.
+pub const LANE_CHAINS_MAX: usize = 65_536;
+
+/// Epochs named in one greeting: one per start since the hub last confirmed everything. A clinic
+/// that restarts hourly for two months offline has 1,440.
+pub const HELLO_EPOCHS_MAX: usize = 4_096;
+
+/// Acknowledgements repeated in one greeting.
+pub const HELLO_ACKS_MAX: usize = 16_384;
+
+/// Streams in one `Compare` frame: 20 + 5 + 16 bytes each keep it below 64 KiB.
+pub const COMPARE_STREAMS_MAX: usize = 1_024;
+
+/// Longest unlogged live message.
+pub const LIVE_BYTES_MAX: usize = 2_048;
+
+/// Bytes that an edge sends ahead of their acknowledgement. Two round trips of a 600 ms, 20 Mbit/s
+/// link; memory of a session stays within it whatever the backlog is.
+pub const PUSH_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+
+/// Bytes of urgent entries sent ahead; small, so that a new urgent entry waits behind little.
+pub const URGENT_WINDOW_BYTES: usize = 64 * 1024;
+
+/// Bytes of stream data that a hub sends one edge ahead of its acknowledgement.
+pub const FEED_WINDOW_BYTES: usize = 4 * 1024 * 1024;
+
+/// What one read of stored entries may bring into memory.
+pub const PAGE_BYTES: usize = 256 * 1024;
+
+/// An entry or page that nobody acknowledged for so long is sent again (milliseconds). Longer than
+/// any round trip of a link that still carries a conversation.
+pub const RESEND_AFTER_MS: u64 = 10_000;
+
+/// The greeting must be answered within this time (milliseconds).
+pub const GREETING_TIMEOUT_MS: u64 = 30_000;
+
+const _: () = assert!(FRAME_BYTES_TARGET < FRAME_BYTES_MAX);
+const _: () = assert!(PAGE_BYTES <= PUSH_WINDOW_BYTES && PAGE_BYTES <= FEED_WINDOW_BYTES);

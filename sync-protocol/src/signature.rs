@@ -1,0 +1,174 @@
+//! Signing and checking. What was not checked cannot reach storage: the types say so.
+//!
+//! Only strict verification is used, everywhere: a signature that one node takes and another
+//! refuses would make them disagree about which entries exist.
+
+use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
+
+use crate::canonical::{self, HEADER_BYTES, SIGNING_PREFIX};
+use crate::{ChainKey, Entry, EntryId, Header, NodeId, Payload, commitment};
+
+/// Why an entry is not what it claims to be.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum NotAuthentic {
+    /// The header contradicts itself.
+    #[error("the header is malformed: {0}")]
+    Header(#[from] canonical::HeaderError),
+    /// The signature is not the author's.
+    #[error("the entry is not signed by its author")]
+    Signature,
+    /// The payload is not what the author committed to.
+    #[error("the payload is not the one its author committed to")]
+    Commitment,
+}
+
+/// Something as it came from outside, its signature unchecked.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Signed<T>(T);
+
+/// Something whose author is who it says. Made by [`Signed::verify`] and, for what we wrote
+/// ourselves, by [`sign`].
+///
+/// ```compile_fail
+/// // The field is private: nobody can call an entry verified without verifying it.
+/// let entry: sync_protocol::Entry = todo!();
+/// let verified = sync_protocol::Verified(entry);
+/// ```
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Verified<T>(T);
+
+impl<T> Verified<T> {
+    /// What was verified.
+    pub const fn get(&self) -> &T {
+        &self.0
+    }
+
+    /// What was verified, by value.
+    pub fn into_inner(self) -> T {
+        self.0
+    }
+}
+
+impl Signed<Entry> {
+    /// Takes an entry from outside.
+    #[must_use]
+    pub const fn new(entry: Entry) -> Self {
+        Self(entry)
+    }
+
+    /// The unchecked entry, for looking up whether it is known before paying for the check.
+    #[must_use]
+    pub const fn unchecked(&self) -> &Entry {
+        &self.0
+    }
+
+    /// Checks the header, the payload's commitment and the author's signature.
+    ///
+    /// # Errors
+    ///
+    /// [`NotAuthentic`] naming what does not hold.
+    pub fn verify(self, chain_key: &ChainKey) -> Result<Verified<Entry>, NotAuthentic> {
+        let Self(entry) = self;
+        canonical::check_link(&entry.header)?;
+        if let Payload::Present(bytes) = &entry.payload
+            && !commitment::holds(&entry.header, chain_key, bytes)
+        {
+            return Err(NotAuthentic::Commitment);
+        }
+        let message = signed_message(&entry.header);
+        if !verify_bytes(&entry.header.origin.0, &message, &entry.signature) {
+            return Err(NotAuthentic::Signature);
+        }
+        Ok(Verified(entry))
+    }
+}
+
+/// Whether `signature` over `message` is `public_key`'s, strictly: no weak keys, no second form.
+/// A wrong length is a no.
+#[must_use]
+pub fn verify_bytes(public_key: &[u8], message: &[u8], signature: &[u8]) -> bool {
+    let Ok(key) = <&[u8; 32]>::try_from(public_key) else { return false };
+    let Ok(signature) = Signature::from_slice(signature) else { return false };
+    VerifyingKey::from_bytes(key).is_ok_and(|key| key.verify_strict(message, &signature).is_ok())
+}
+
+/// Whether this key may be enrolled: a point of full order, so that no message verifies by itself.
+#[must_use]
+pub fn is_sound_key(node: &NodeId) -> bool {
+    VerifyingKey::from_bytes(&node.0).is_ok_and(|key| !key.is_weak())
+}
+
+/// The name that goes with a secret seed.
+#[must_use]
+pub fn node_id(seed: &[u8; 32]) -> NodeId {
+    NodeId(SigningKey::from_bytes(seed).verifying_key().to_bytes())
+}
+
+/// Signs `message` with the key of `seed`, for statements that are not entries. The caller puts a
+/// prefix of its own in front, other than [`SIGNING_PREFIX`].
+#[must_use]
+pub fn sign_bytes(seed: &[u8; 32], message: &[u8]) -> [u8; 64] {
+    SigningKey::from_bytes(seed).sign(message).to_bytes()
+}
+
+/// A node's own signing key.
+pub struct Signer {
+    key: SigningKey,
+    node: NodeId,
+}
+
+impl Signer {
+    /// From 32 secret random bytes.
+    #[must_use]
+    pub fn from_seed(seed: &[u8; 32]) -> Self {
+        let key = SigningKey::from_bytes(seed);
+        let node = NodeId(key.verifying_key().to_bytes());
+        Self { key, node }
+    }
+
+    /// The name under which entries are signed.
+    #[must_use]
+    pub const fn node(&self) -> NodeId {
+        self.node
+    }
+
+    /// Signs our own entry: fills in length and commitment, and takes origin from the key.
+    ///
+    /// `None` when the payload is longer than a `u32` counts or shorter than the salt it should
+    /// begin with.
+    #[must_use]
+    pub fn sign(
+        &self,
+        header: Header,
+        chain_key: &ChainKey,
+        payload: Vec<u8>,
+    ) -> Option<Verified<Entry>> {
+        let mut header = Header { origin: self.node, ..header };
+        header.payload_len = u32::try_from(payload.len()).ok()?;
+        header.commitment = commitment::commit(&header, chain_key, &payload)?;
+        let signature = self.key.sign(&signed_message(&header)).to_bytes();
+        Some(Verified(Entry { header, signature, payload: Payload::Present(payload) }))
+    }
+}
+
+impl std::fmt::Debug for Signer {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "Signer({})", self.node.short())
+    }
+}
+
+fn signed_message(header: &Header) -> [u8; SIGNING_PREFIX.len() + HEADER_BYTES] {
+    let mut message = [0; SIGNING_PREFIX.len() + HEADER_BYTES];
+    let (prefix, body) = message.split_at_mut(SIGNING_PREFIX.len());
+    prefix.copy_from_slice(SIGNING_PREFIX);
+    body.copy_from_slice(&canonical::encode(header));
+    message
+}
+
+impl Verified<Entry> {
+    /// Its name.
+    #[must_use]
+    pub fn id(&self) -> EntryId {
+        self.0.id()
+    }
+}

@@ -4,9 +4,14 @@
 //! The only crate that reads a clock or draws randomness; everything else takes them as arguments.
 
 pub mod clock;
+pub mod control;
 pub mod database;
+pub mod folder;
 pub mod random;
+pub mod shutdown;
 
 pub use clock::Clock;
 pub use database::{Readers, Writer};
+pub use folder::DataFolder;
 pub use random::Random;
+pub use shutdown::Shutdown;

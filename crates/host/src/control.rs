@@ -1,0 +1,16 @@
+//! Asking a running program: one question over a Unix socket that only its owner can reach.
+//!
+//! The client sends one line of JSON. The server answers with one line, `{"ok":true}` or
+//! `{"error":"a sentence"}`, and after an `ok` with the answer itself in pieces: a length of four
+//! bytes, most significant first, then that many bytes; a length of zero ends it. So a client can
+//! tell a whole answer from one that a crash cut off, which matters for an export.
+
+mod client;
+mod server;
+mod wire;
+
+pub use client::{AskError, ask};
+pub use server::{Answer, Control, Pieces, Refusal};
+
+#[cfg(test)]
+mod tests;

@@ -12,6 +12,7 @@ pub mod notice;
 pub mod revoke;
 pub mod scope;
 pub mod state;
+pub mod store;
 
 #[cfg(test)]
 mod laws;

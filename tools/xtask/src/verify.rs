@@ -1,0 +1,160 @@
+//! Everything a change must pass, with the time that each step takes.
+
+use std::ffi::OsString;
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::Instant;
+
+/// A step: its name and the arguments of cargo.
+type Step = (&'static str, &'static [&'static str]);
+
+const STEPS: [Step; 3] = [
+    ("format", &["fmt", "--all", "--check"]),
+    ("lints", &["clippy", "--workspace", "--all-targets", "--locked", "--", "-D", "warnings"]),
+    // The tests hold the house rules and the version floors as well: tests/all/tidy.rs.
+    ("tests", &["test", "--workspace", "--locked"]),
+];
+
+/// Programs that the build of the encrypted database calls, and what to say without them.
+const PROGRAMS: [(&str, &str); 3] = [
+    ("cc", "a C compiler; on Debian: apt-get install gcc"),
+    ("make", "make; on Debian: apt-get install make"),
+    ("perl", "perl; on Debian: apt-get install perl"),
+];
+
+/// Components of the Rust toolchain: a question that only works when it is there, and its name.
+const COMPONENTS: [(&[&str], &str); 2] =
+    [(&["fmt", "--version"], "rustfmt"), (&["clippy", "--version"], "clippy")];
+
+/// What cargo tells the programs that it runs about their own package. A cargo inside a cargo must
+/// not see it, or build scripts that look at it run again and again.
+const OUTER_VARIABLES: [&str; 5] = [
+    "CARGO_MANIFEST_DIR",
+    "CARGO_MANIFEST_PATH",
+    "CARGO_BIN_NAME",
+    "CARGO_CRATE_NAME",
+    "CARGO_PRIMARY_PACKAGE",
+];
+
+/// Runs the steps until one fails; answers whether all passed.
+pub(crate) fn run(out: &mut dyn Write) -> io::Result<bool> {
+    let started = now();
+    if !step(out, "tools", tools)? {
+        return Ok(false);
+    }
+    for (name, arguments) in STEPS {
+        let passed = step(out, name, |out| {
+            writeln!(out, "    cargo {}", arguments.join(" "))?;
+            out.flush()?;
+            Ok(cargo(arguments).status()?.success())
+        })?;
+        if !passed {
+            return Ok(false);
+        }
+    }
+    writeln!(out, "all passed in {} s", started.elapsed().as_secs())?;
+    Ok(true)
+}
+
+fn step(
+    out: &mut dyn Write,
+    name: &str,
+    work: impl FnOnce(&mut dyn Write) -> io::Result<bool>,
+) -> io::Result<bool> {
+    writeln!(out, "==> {name}")?;
+    out.flush()?;
+    let started = now();
+    let passed = work(out)?;
+    let word = if passed { "passed" } else { "FAILED" };
+    writeln!(out, "<== {name} {word} after {:.1} s", started.elapsed().as_secs_f64())?;
+    out.flush()?;
+    Ok(passed)
+}
+
+#[expect(clippy::disallowed_methods, reason = "the time that a step takes is shown to a person")]
+fn now() -> Instant {
+    Instant::now()
+}
+
+/// Looks for what the checks need, and installs the parts of the toolchain that are missing.
+fn tools(out: &mut dyn Write) -> io::Result<bool> {
+    let path = std::env::var_os("PATH").unwrap_or_default();
+    let missing: Vec<_> =
+        PROGRAMS.iter().filter(|(program, _)| find(program, &path).is_none()).collect();
+    for (_, what) in &missing {
+        writeln!(out, "    missing: {what}")?;
+    }
+    let mut ready = missing.is_empty();
+    for (question, component) in COMPONENTS {
+        if answers(&mut cargo(question)) {
+            continue;
+        }
+        writeln!(out, "    rustup component add {component}")?;
+        out.flush()?;
+        let added = Command::new("rustup").args(["component", "add", component]).status();
+        if !added.is_ok_and(|status| status.success()) {
+            writeln!(out, "    missing: {component}, a component of the Rust toolchain")?;
+            ready = false;
+        }
+    }
+    Ok(ready)
+}
+
+/// Where in `path` the program is.
+fn find(program: &str, path: &OsString) -> Option<PathBuf> {
+    std::env::split_paths(path).map(|folder| folder.join(program)).find(|file| file.is_file())
+}
+
+fn answers(command: &mut Command) -> bool {
+    let quiet = command.stdout(Stdio::null()).stderr(Stdio::null());
+    quiet.status().is_ok_and(|status| status.success())
+}
+
+/// The cargo that runs us, in the root of the repository.
+fn cargo(arguments: &[&str]) -> Command {
+    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
+    let mut command = Command::new(program);
+    command.args(arguments).current_dir(root());
+    for variable in OUTER_VARIABLES {
+        command.env_remove(variable);
+    }
+    for (name, _) in std::env::vars_os() {
+        if name.to_string_lossy().starts_with("CARGO_PKG_") {
+            command.env_remove(name);
+        }
+    }
+    command
+}
+
+/// This file is `tools/xtask/src/verify.rs`.
+fn root() -> &'static Path {
+    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
+    package.ancestors().nth(2).unwrap_or(package)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_root_is_where_the_workspace_is() {
+        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
+        assert!(manifest.starts_with("[workspace]"));
+    }
+
+    #[test]
+    fn a_program_is_found_in_the_path_or_not_at_all() {
+        let path = OsString::from("/nowhere:/bin:/usr/bin");
+        assert!(find("sh", &path).is_some());
+        assert!(find("no-such-program", &path).is_none());
+    }
+
+    #[test]
+    fn the_time_of_a_step_and_its_outcome_are_shown() {
+        let mut out = Vec::new();
+        assert!(!step(&mut out, "lints", |_| Ok(false)).unwrap());
+        let text = String::from_utf8(out).unwrap();
+        assert!(text.starts_with("==> lints\n<== lints FAILED after "), "{text}");
+    }
+}

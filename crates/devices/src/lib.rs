@@ -7,6 +7,7 @@
 pub mod device;
 pub mod directory;
 pub mod key;
+pub mod store;
 
 pub use device::{Device, DeviceKind, DeviceNo};
 pub use directory::{Admitted, DeviceDirectory, Refused, SharedDirectory};

@@ -15,7 +15,7 @@ pub(crate) enum SignaturesError {
     #[error("{}: {source}", path.display())]
     Read { path: PathBuf, source: io::Error },
     /// A line is not an object with the five fields.
-    #[error("line {line}: {source}")]
+    #[error("line {line}, column {}: {}", source.column(), plain(source))]
     Line { line: usize, source: serde_json::Error },
     /// A field is not hexadecimal.
     #[error("line {line}: {field} is not hexadecimal: {source}")]
@@ -23,6 +23,12 @@ pub(crate) enum SignaturesError {
     /// The verdicts cannot be printed.
     #[error("printing: {0}")]
     Print(#[from] io::Error),
+}
+
+/// What serde says without its own count of lines, which starts anew with each of ours.
+fn plain(error: &serde_json::Error) -> String {
+    let text = error.to_string();
+    text.split(" at line ").next().unwrap_or_default().to_owned()
 }
 
 /// One line of the file; other fields are comments.
@@ -114,7 +120,7 @@ mod tests {
     #[test]
     fn a_broken_line_is_named_by_its_number() {
         let error = |text: &str| verdict(7, text).unwrap_err().to_string();
-        assert!(error("{").starts_with("line 7: "));
+        assert_eq!(error("{"), "line 7, column 1: EOF while parsing an object");
         assert!(error(r#"{"name":"a"}"#).contains("missing field `public_key`"));
         let odd = error(&line(KEY, "7", SIGNATURE, true));
         assert!(odd.starts_with("line 7: message is not hexadecimal"), "{odd}");

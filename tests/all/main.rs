@@ -1,0 +1,4 @@
+//! Tests of the whole: one binary, so that it is linked once.
+
+#[cfg(test)]
+mod tidy;

@@ -9,6 +9,7 @@ mod group;
 mod key;
 mod migrate;
 mod open;
+mod savepoint;
 mod snapshot;
 
 pub use error::StoreError;
@@ -18,4 +19,5 @@ pub use migrate::{Room, migrate};
 pub use open::{Access, open, open_in_memory};
 /// The one connection type that rooms are handed; a savepoint or transaction derefs to it.
 pub use rusqlite::Connection;
+pub use savepoint::savepoint;
 pub use snapshot::snapshot;

@@ -1,0 +1,75 @@
+//! The edge's storage side of a conversation.
+
+pub(crate) mod store;
+
+mod apply;
+
+use ::store::Connection;
+use sync_protocol::exchange::{EdgeOp, EdgeReply};
+use vocab::Timestamp;
+
+use crate::{LedgerError, Materialize};
+
+pub(crate) use apply::materialize;
+pub use store::{EdgeStatus, KnownNodes, status};
+
+/// Answers what an [`EdgeExchange`](sync_protocol::exchange::EdgeExchange) asks of storage.
+#[derive(Debug)]
+pub struct EdgeDesk;
+
+impl EdgeDesk {
+    /// Whether `op` only reads, so that it can be answered from a snapshot beside the writer.
+    #[must_use]
+    pub const fn is_read(op: &EdgeOp) -> bool {
+        match op {
+            EdgeOp::LoadHello
+            | EdgeOp::ReadOutbox { .. }
+            | EdgeOp::ReadOne { .. }
+            | EdgeOp::ReadFeed { .. } => true,
+            EdgeOp::MarkReceived { .. } | EdgeOp::Apply(_) | EdgeOp::ForgetAcks(_) => false,
+        }
+    }
+
+    /// Performs `op`. A writing one runs inside the caller's transaction; its reply must not reach
+    /// the conversation before that is committed.
+    ///
+    /// # Errors
+    ///
+    /// The database's; the caller rolls back and answers [`EdgeReply::Failed`].
+    pub fn perform(
+        conn: &Connection,
+        now: Timestamp,
+        op: EdgeOp,
+        rooms: &mut dyn Materialize,
+        known: &dyn KnownNodes,
+    ) -> Result<EdgeReply, LedgerError> {
+        match op {
+            EdgeOp::LoadHello => Ok(EdgeReply::Hello(store::hello(conn)?)),
+            EdgeOp::MarkReceived { received, durable, incarnation, verdicts, streams } => {
+                store::mark_received(conn, &received)?;
+                store::mark_durable(conn, &durable)?;
+                store::mark_verdicts(conn, &verdicts)?;
+                if let Some(incarnation) = incarnation {
+                    store::set_incarnation(conn, incarnation)?;
+                }
+                let diverged = store::compare_streams(conn, &streams)?;
+                Ok(EdgeReply::Received { diverged })
+            }
+            EdgeOp::ReadOutbox { class, after, skip, bytes_max } => {
+                Ok(EdgeReply::Outbox(store::outbox(conn, class, after, &skip, bytes_max)?))
+            }
+            EdgeOp::ReadOne { epoch, oseq } => {
+                Ok(EdgeReply::One(store::outbox_one(conn, epoch, oseq)?.map(Box::new)))
+            }
+            EdgeOp::Apply(run) => apply::apply(conn, now, run, rooms, known),
+            EdgeOp::ForgetAcks(positions) => {
+                store::forget_acks(conn, &positions)?;
+                Ok(EdgeReply::Forgot)
+            }
+            EdgeOp::ReadFeed { by_stream } => {
+                let (total, streams) = store::feed(conn, by_stream)?;
+                Ok(EdgeReply::Feed { total, streams })
+            }
+        }
+    }
+}

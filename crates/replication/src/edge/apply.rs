@@ -1,0 +1,149 @@
+//! Storing a run of a stream that the hub sent.
+
+use ::store::{Connection, StoreError};
+use sync_protocol::chain::NotFresh;
+use sync_protocol::entry::WithheldReason;
+use sync_protocol::exchange::{Applied, EdgeReply, StoredRun};
+use sync_protocol::message::StreamPosition;
+use sync_protocol::{ChainKey, Entry, EntryId, Header, ReplayGuard, SetDigest, Verified};
+use vocab::Timestamp;
+
+use super::store::{self, KnownNodes};
+use crate::ledger::store::{self as ledger, StreamRow};
+use crate::materialize::{Arrived, MaterializeError};
+use crate::{LedgerError, Materialize};
+
+/// Why a run is not stored.
+enum Held {
+    /// Something before it is missing, or an author is not known yet.
+    NotYet,
+    Failed(LedgerError),
+}
+
+impl From<LedgerError> for Held {
+    fn from(error: LedgerError) -> Self {
+        Self::Failed(error)
+    }
+}
+
+impl From<StoreError> for Held {
+    fn from(error: StoreError) -> Self {
+        Self::Failed(error.into())
+    }
+}
+
+/// Stores `run` as a whole if everything before it is here and its authors are known.
+pub(super) fn apply(
+    conn: &Connection,
+    now: Timestamp,
+    run: StoredRun,
+    rooms: &mut dyn Materialize,
+    known: &dyn KnownNodes,
+) -> Result<EdgeReply, LedgerError> {
+    let position = StreamPosition { stream: run.stream, version: run.version, to_idx: run.to_idx };
+    match ::store::savepoint(conn, |conn| store_run(conn, now, run, rooms, known)) {
+        Ok(applied) => Ok(EdgeReply::Applied(position, applied)),
+        Err(Held::NotYet) => Ok(EdgeReply::Applied(position, Applied::NotYet)),
+        Err(Held::Failed(error)) => Err(error),
+    }
+}
+
+fn store_run(
+    conn: &Connection,
+    now: Timestamp,
+    run: StoredRun,
+    rooms: &mut dyn Materialize,
+    known: &dyn KnownNodes,
+) -> Result<Applied, Held> {
+    let (mut stream, _) = ledger::open_stream(conn, &run.stream)?;
+    if run.from_idx > store::subscribed_up_to(conn, stream.no, run.version)? {
+        return Err(Held::NotYet);
+    }
+    let mut foreign = SetDigest::EMPTY;
+    for (entry, key) in run.entries {
+        if !known.is_known(conn, &entry.get().header.origin)? {
+            return Err(Held::NotYet);
+        }
+        if let Some((id, grown)) = store_entry(conn, now, &stream, entry, key, rooms)? {
+            stream = grown;
+            foreign.insert(&id);
+        }
+    }
+    store::advance(conn, stream.no, run.version, run.to_idx, &foreign)?;
+    // Own entries that the hub has not confirmed yet may put us ahead of its count.
+    let diverged = run
+        .head_sum
+        .is_some_and(|sum| stream.digest.count == run.to_idx && stream.digest.short() != sum);
+    Ok(Applied::Stored { fresh: u32::try_from(foreign.count).unwrap_or(u32::MAX), diverged })
+}
+
+/// Stores one entry of somebody else; `None` when it was here before.
+fn store_entry(
+    conn: &Connection,
+    now: Timestamp,
+    stream: &StreamRow,
+    entry: Verified<Entry>,
+    key: ChainKey,
+    rooms: &mut dyn Materialize,
+) -> Result<Option<(EntryId, StreamRow)>, Held> {
+    let (header, id) = (entry.get().header, entry.id());
+    let chain = ledger::open_chain(conn, stream.no, &header.origin, || key)?;
+    let held_id = ledger::held_at(conn, &chain, header.sseq)?;
+    let fresh = match ReplayGuard::admit(entry, chain.head, |_| held_id) {
+        Ok(fresh) => fresh,
+        Err((NotFresh::Known, _)) => return Ok(None),
+        Err((NotFresh::Gap { .. }, _)) => return Err(Held::NotYet),
+        Err((NotFresh::Fork, _)) => {
+            ledger::raise_fork(conn, now, &header, held_id, id)?;
+            return Ok(None);
+        }
+    };
+    let payload = fresh.get().payload.bytes().map(<[u8]>::to_vec);
+    let (no, grown) = ledger::insert(conn, stream, &chain, fresh, id, now)?;
+    if let Some(payload) = payload {
+        materialize(conn, now, rooms, &header, id, no, &payload)?;
+    }
+    Ok(Some((id, grown)))
+}
+
+/// Hands a payload to its room; one that is refused is set aside and the entry kept without it.
+/// Answers whether the room took it.
+pub(crate) fn materialize(
+    conn: &Connection,
+    now: Timestamp,
+    rooms: &mut dyn Materialize,
+    header: &Header,
+    id: EntryId,
+    entry: i64,
+    payload: &[u8],
+) -> Result<bool, LedgerError> {
+    let arrived = Arrived {
+        id,
+        origin: header.origin,
+        stream: header.stream,
+        hlc: header.hlc,
+        kind: header.kind,
+        schema: header.schema,
+        payload: crate::outbox::without_salt(header.flags, payload),
+    };
+    match ::store::savepoint(conn, |conn| rooms.apply(conn, &arrived)) {
+        Ok(()) => Ok(true),
+        Err(MaterializeError::Store(error)) => Err(error.into()),
+        Err(MaterializeError::Refused(refusal)) => {
+            let origin = header.origin.short();
+            tracing::warn!(%origin, kind = header.kind, reason = refusal.word(), "payload set aside");
+            ledger::withhold(conn, entry, WithheldReason::Quarantined)?;
+            let aside = ledger::Aside {
+                at: now,
+                origin: header.origin,
+                epoch: header.epoch,
+                oseq: 0,
+                id: Some(id),
+                reason: refusal.word(),
+                raw: payload,
+            };
+            ledger::set_aside(conn, &aside)?;
+            Ok(false)
+        }
+    }
+}

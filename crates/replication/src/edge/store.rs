@@ -1,0 +1,425 @@
+//! SQL of an edge's own queue and of what it may have from others.
+
+use rusqlite::{Connection, OptionalExtension as _, params};
+use store::StoreError;
+use sync_protocol::exchange::{HelloState, OutboxCursor, OutboxEntry, OutboxPage};
+use sync_protocol::message::{EpochClaim, StreamPosition, StreamState, Verdict};
+use sync_protocol::ranges::Ranges;
+use sync_protocol::{Class, Epoch, NodeId, SetDigest, StreamId, limits};
+
+use crate::ledger::store::{self as ledger, digest_from, entry_columns, entry_from};
+
+const NEXT_OSEQ: &str = "UPDATE start SET head = head + 1 WHERE epoch = ?1 RETURNING no, head";
+const ENQUEUE: &str = "
+    INSERT INTO outbox (start, oseq, entry, stream, class, later, state)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(
+        (SELECT 5 FROM outbox WHERE stream = ?4 AND state IN (3, 5) LIMIT 1), 0))";
+/// An urgent entry takes those of its stream that wait before it to the front with it.
+const PROMOTE: &str = "UPDATE outbox SET later = 0 WHERE stream = ?1 AND state = 0 AND later = 1";
+const LAST_STARTS: &str = "SELECT epoch FROM start ORDER BY no DESC LIMIT 2";
+/// At most as many as one greeting may name.
+const CLAIMS: &str = "
+    SELECT epoch, head FROM start
+    WHERE no IN (SELECT DISTINCT start FROM outbox WHERE state = 0) ORDER BY no DESC LIMIT ?1";
+const UNCONFIRMED: &str = "
+    SELECT stream.id, unconfirmed_ack.version, unconfirmed_ack.idx
+    FROM unconfirmed_ack JOIN stream ON stream.no = unconfirmed_ack.stream LIMIT ?1";
+const INCARNATION: &str = "SELECT incarnation FROM feed";
+const SET_INCARNATION: &str = "UPDATE feed SET incarnation = ?1";
+const MARK_RECEIVED: &str = "
+    UPDATE outbox SET state = 1
+    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq BETWEEN ?2 AND ?3 AND state = 0";
+const COUNT_RECEIVED: &str = "UPDATE feed SET received = received + ?1";
+const MARK_DURABLE: &str = "
+    UPDATE outbox SET state = 2
+    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq <= ?2 AND state = 1";
+const COUNT_DURABLE: &str = "UPDATE feed SET durable = durable + ?1";
+const MARK_ONE: &str = "
+    UPDATE outbox SET state = ?3
+    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq = ?2 AND state IN (0, 1)
+    RETURNING stream";
+const HOLD_STREAM: &str = "UPDATE outbox SET state = 5 WHERE stream = ?1 AND state = 0";
+const COUNT_QUARANTINED: &str = "UPDATE feed SET quarantined = quarantined + 1";
+const COUNT_REFUSED: &str = "UPDATE feed SET refused = refused + 1";
+const SUBSCRIPTION: &str = "SELECT idx FROM subscription WHERE stream = ?1";
+const SUBSCRIBE: &str = "
+    INSERT INTO subscription (stream, version, idx, foreign_sum) VALUES (?1, ?2, 0, zeroblob(32))
+    ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version)";
+const SUBSCRIPTION_SUM: &str =
+    "SELECT foreign_count, foreign_sum FROM subscription WHERE stream = ?1";
+const ADVANCE: &str = "
+    UPDATE subscription SET idx = max(idx, ?2), foreign_count = ?3, foreign_sum = ?4
+    WHERE stream = ?1";
+const REMEMBER_ACK: &str = "
+    INSERT INTO unconfirmed_ack (stream, version, idx) VALUES (?1, ?2, ?3)
+    ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version),
+                                       idx = max(idx, excluded.idx)";
+const FORGET_ACK: &str = "
+    DELETE FROM unconfirmed_ack
+    WHERE stream = (SELECT no FROM stream WHERE id = ?1) AND version <= ?2 AND idx <= ?3";
+const FEED: &str = "SELECT count, sum FROM feed";
+const SET_FEED: &str = "UPDATE feed SET count = ?1, sum = ?2";
+const FEED_BY_STREAM: &str = "
+    SELECT stream.id, subscription.foreign_count, subscription.foreign_sum
+    FROM subscription JOIN stream ON stream.no = subscription.stream";
+const OUTBOX: &str = concat!(
+    "SELECT outbox.start, outbox.oseq, start.epoch, ",
+    entry_columns!(),
+    " FROM outbox
+      CROSS JOIN entry ON entry.no = outbox.entry
+      CROSS JOIN chain ON chain.no = entry.chain
+      CROSS JOIN stream ON stream.no = entry.stream
+      CROSS JOIN start ON start.no = outbox.start
+      WHERE outbox.class = ?1 AND outbox.state = 0
+        AND (outbox.start, outbox.oseq) > (?2, ?3)
+      ORDER BY outbox.later, outbox.start, outbox.oseq"
+);
+const OUTBOX_ONE: &str = concat!(
+    "SELECT outbox.start, outbox.oseq, ",
+    entry_columns!(),
+    " FROM start JOIN outbox ON outbox.start = start.no AND outbox.oseq = ?2
+      JOIN entry ON entry.no = outbox.entry JOIN chain ON chain.no = entry.chain
+      JOIN stream ON stream.no = entry.stream
+      WHERE start.epoch = ?1"
+);
+const STATUS: &str = "
+    SELECT (SELECT coalesce(sum(head), 0) FROM start),
+           (SELECT count(*) FROM outbox WHERE state = 0),
+           received, quarantined, refused,
+           (SELECT count(*) FROM outbox WHERE state IN (3, 5) AND state = 5),
+           durable, count
+    FROM feed";
+
+/// Whose entries this node takes: those with a certificate of the hub.
+pub trait KnownNodes {
+    /// Whether `node` may write at all.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn is_known(&self, conn: &Connection, node: &NodeId) -> Result<bool, StoreError>;
+}
+
+/// Where this node's own entries are. `authored = received + pending + quarantined + refused + held`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct EdgeStatus {
+    /// Written here, ever.
+    pub authored: u64,
+    /// Waiting to reach the hub.
+    pub pending: u64,
+    /// At the hub and readable there, acknowledged after its commit.
+    pub received: u64,
+    /// At the hub, the payload set aside for an operator.
+    pub quarantined: u64,
+    /// Refused by the hub.
+    pub refused: u64,
+    /// Not sent, because an earlier entry of the same stream was refused.
+    pub held: u64,
+    /// Of those received, on a second medium at the hub.
+    pub durable: u64,
+    /// Written by others and held here.
+    pub foreign: u64,
+}
+
+pub(crate) fn enqueue(
+    conn: &Connection,
+    epoch: Epoch,
+    entry: i64,
+    stream: i64,
+    class: Class,
+    urgent: bool,
+) -> Result<(), StoreError> {
+    let (start, oseq): (i64, i64) = conn
+        .prepare_cached(NEXT_OSEQ)?
+        .query_row([epoch.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    conn.prepare_cached(ENQUEUE)?.execute(params![
+        start,
+        oseq,
+        entry,
+        stream,
+        class.number(),
+        !urgent
+    ])?;
+    if urgent {
+        conn.prepare_cached(PROMOTE)?.execute([stream])?;
+    }
+    Ok(())
+}
+
+pub(super) fn hello(conn: &Connection) -> Result<HelloState, StoreError> {
+    let starts: Vec<Epoch> = conn
+        .prepare_cached(LAST_STARTS)?
+        .query_map([], |row| Ok(Epoch(row.get::<_, i64>(0)?.cast_unsigned())))?
+        .collect::<Result<_, _>>()?;
+    let epoch = starts.first().copied().ok_or(StoreError::Damaged { what: "process start" })?;
+    let claims = conn
+        .prepare_cached(CLAIMS)?
+        .query_map([count_of(limits::HELLO_EPOCHS_MAX)], |row| {
+            Ok(EpochClaim {
+                epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()),
+                head: row.get::<_, i64>(1)?.cast_unsigned(),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let unconfirmed = conn
+        .prepare_cached(UNCONFIRMED)?
+        .query_map([count_of(limits::HELLO_ACKS_MAX)], |row| {
+            Ok(StreamPosition {
+                stream: StreamId::from_bytes(&row.get(0)?),
+                version: row.get(1)?,
+                to_idx: row.get::<_, i64>(2)?.cast_unsigned(),
+            })
+        })?
+        .collect::<Result<_, _>>()?;
+    let incarnation: Option<i64> =
+        conn.prepare_cached(INCARNATION)?.query_row([], |row| row.get(0))?;
+    Ok(HelloState {
+        epoch,
+        parent: starts.get(1).copied(),
+        claims,
+        incarnation: incarnation.map(i64::cast_unsigned),
+        unconfirmed,
+    })
+}
+
+fn count_of(limit: usize) -> i64 {
+    i64::try_from(limit).unwrap_or(i64::MAX)
+}
+
+pub(super) fn mark_received(
+    conn: &Connection,
+    received: &[(Epoch, Ranges)],
+) -> Result<(), StoreError> {
+    let mut newly = 0;
+    for (epoch, ranges) in received {
+        for (low, high) in ranges.runs() {
+            newly += conn.prepare_cached(MARK_RECEIVED)?.execute(params![
+                epoch.0.cast_signed(),
+                low.cast_signed(),
+                high.cast_signed()
+            ])?;
+        }
+    }
+    if newly > 0 {
+        conn.prepare_cached(COUNT_RECEIVED)?.execute([i64::try_from(newly).unwrap_or(i64::MAX)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn mark_durable(conn: &Connection, durable: &[(Epoch, u64)]) -> Result<(), StoreError> {
+    for (epoch, upto) in durable {
+        let newly = conn
+            .prepare_cached(MARK_DURABLE)?
+            .execute(params![epoch.0.cast_signed(), upto.cast_signed()])?;
+        conn.prepare_cached(COUNT_DURABLE)?.execute([i64::try_from(newly).unwrap_or(i64::MAX)])?;
+    }
+    Ok(())
+}
+
+pub(super) fn mark_verdicts(
+    conn: &Connection,
+    verdicts: &[(Epoch, u64, Verdict)],
+) -> Result<(), StoreError> {
+    for (epoch, oseq, verdict) in verdicts {
+        let (state, counter) = match verdict {
+            Verdict::Quarantined(_) => (4, COUNT_QUARANTINED),
+            Verdict::Fork | Verdict::NotAuthentic | Verdict::Foreign => (3, COUNT_REFUSED),
+            Verdict::Gap(_) => continue,
+        };
+        let stream: Option<i64> = conn
+            .prepare_cached(MARK_ONE)?
+            .query_row(params![epoch.0.cast_signed(), oseq.cast_signed(), state], |row| row.get(0))
+            .optional()?;
+        let Some(stream) = stream else { continue };
+        conn.prepare_cached(counter)?.execute([])?;
+        if state == 3 {
+            conn.prepare_cached(HOLD_STREAM)?.execute([stream])?;
+        } else {
+            // It is at the hub, but not among what can be read there.
+            conn.prepare_cached(COUNT_RECEIVED)?.execute([-1])?;
+        }
+    }
+    Ok(())
+}
+
+pub(super) fn set_incarnation(conn: &Connection, incarnation: u64) -> Result<(), StoreError> {
+    conn.prepare_cached(SET_INCARNATION)?.execute([incarnation.cast_signed()])?;
+    Ok(())
+}
+
+/// How many of the streams of which we hold as many entries as the hub have another sum.
+pub(super) fn compare_streams(
+    conn: &Connection,
+    streams: &[StreamState],
+) -> Result<u32, StoreError> {
+    let mut diverged = 0;
+    for state in streams {
+        if let Some(row) = ledger::find_stream(conn, &state.stream)?
+            && row.digest.count == state.count
+            && row.digest.short() != state.sum
+        {
+            diverged += 1;
+        }
+    }
+    Ok(diverged)
+}
+
+pub(super) fn outbox(
+    conn: &Connection,
+    class: Class,
+    after: Option<OutboxCursor>,
+    skip: &[OutboxCursor],
+    bytes_max: usize,
+) -> Result<OutboxPage, StoreError> {
+    let mut statement = conn.prepare_cached(OUTBOX)?;
+    let after = after.unwrap_or(OutboxCursor { start: 0, oseq: 0 });
+    let mut rows = statement.query(params![
+        class.number(),
+        after.start.cast_signed(),
+        after.oseq.cast_signed()
+    ])?;
+    let mut page = OutboxPage { class, entries: Vec::new(), end: true };
+    let mut bytes = 0;
+    while let Some(row) = rows.next()? {
+        let cursor = OutboxCursor {
+            start: row.get::<_, i64>(0)?.cast_unsigned(),
+            oseq: row.get::<_, i64>(1)?.cast_unsigned(),
+        };
+        if skip.contains(&cursor) {
+            continue;
+        }
+        if bytes >= bytes_max {
+            page.end = false;
+            break;
+        }
+        let stored = entry_from(row, 3)?;
+        bytes += stored.entry.payload.bytes().map_or(0, <[u8]>::len) + 128;
+        page.entries.push(OutboxEntry {
+            cursor,
+            epoch: Epoch(row.get::<_, i64>(2)?.cast_unsigned()),
+            oseq: cursor.oseq,
+            id: stored.id,
+            entry: stored.entry,
+            key: stored.key,
+        });
+    }
+    Ok(page)
+}
+
+pub(super) fn outbox_one(
+    conn: &Connection,
+    epoch: Epoch,
+    oseq: u64,
+) -> Result<Option<OutboxEntry>, StoreError> {
+    let found = conn
+        .prepare_cached(OUTBOX_ONE)?
+        .query_row(params![epoch.0.cast_signed(), oseq.cast_signed()], |row| {
+            let stored = entry_from(row, 2)?;
+            Ok(OutboxEntry {
+                cursor: OutboxCursor { start: row.get::<_, i64>(0)?.cast_unsigned(), oseq },
+                epoch,
+                oseq,
+                id: stored.id,
+                entry: stored.entry,
+                key: stored.key,
+            })
+        })
+        .optional()?;
+    Ok(found)
+}
+
+/// How far a stream is held in the hub's order; the subscription is made if it is new.
+pub(super) fn subscribed_up_to(
+    conn: &Connection,
+    stream: i64,
+    version: u32,
+) -> Result<u64, StoreError> {
+    conn.prepare_cached(SUBSCRIBE)?.execute(params![stream, version])?;
+    let idx: i64 = conn.prepare_cached(SUBSCRIPTION)?.query_row([stream], |row| row.get(0))?;
+    Ok(idx.cast_unsigned())
+}
+
+/// Records that the stream is held up to `to_idx`, and that the hub is yet to hear of it.
+pub(super) fn advance(
+    conn: &Connection,
+    stream: i64,
+    version: u32,
+    to_idx: u64,
+    fresh: &SetDigest,
+) -> Result<(), StoreError> {
+    let held = conn
+        .prepare_cached(SUBSCRIPTION_SUM)?
+        .query_row([stream], |row| digest_from(row, 0, 1))?
+        .plus(fresh);
+    conn.prepare_cached(ADVANCE)?.execute(params![
+        stream,
+        to_idx.cast_signed(),
+        held.count.cast_signed(),
+        held.sum_bytes()
+    ])?;
+    conn.prepare_cached(REMEMBER_ACK)?.execute(params![stream, version, to_idx.cast_signed()])?;
+    if fresh.count > 0 {
+        let total =
+            conn.prepare_cached(FEED)?.query_row([], |row| digest_from(row, 0, 1))?.plus(fresh);
+        conn.prepare_cached(SET_FEED)?
+            .execute(params![total.count.cast_signed(), total.sum_bytes()])?;
+    }
+    Ok(())
+}
+
+pub(super) fn forget_acks(
+    conn: &Connection,
+    positions: &[StreamPosition],
+) -> Result<(), StoreError> {
+    for position in positions {
+        conn.prepare_cached(FORGET_ACK)?.execute(params![
+            position.stream.bytes(),
+            position.version,
+            position.to_idx.cast_signed()
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn feed(
+    conn: &Connection,
+    by_stream: bool,
+) -> Result<(SetDigest, Vec<StreamState>), StoreError> {
+    let total = conn.prepare_cached(FEED)?.query_row([], |row| digest_from(row, 0, 1))?;
+    let mut streams = Vec::new();
+    if by_stream {
+        let mut statement = conn.prepare_cached(FEED_BY_STREAM)?;
+        let mut rows = statement.query([])?;
+        while let Some(row) = rows.next()? {
+            let digest = digest_from(row, 1, 2)?;
+            streams.push(StreamState {
+                stream: StreamId::from_bytes(&row.get(0)?),
+                count: digest.count,
+                sum: digest.short(),
+            });
+        }
+    }
+    Ok((total, streams))
+}
+
+/// Where this node's own entries are.
+///
+/// # Errors
+///
+/// The database's.
+pub fn status(conn: &Connection) -> Result<EdgeStatus, StoreError> {
+    let status = conn.prepare_cached(STATUS)?.query_row([], |row| {
+        let at = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        Ok(EdgeStatus {
+            authored: at(0)?,
+            pending: at(1)?,
+            received: at(2)?,
+            quarantined: at(3)?,
+            refused: at(4)?,
+            held: at(5)?,
+            durable: at(6)?,
+            foreign: at(7)?,
+        })
+    })?;
+    Ok(status)
+}

@@ -1,0 +1,233 @@
+//! The hub's storage side of its conversations.
+
+mod access;
+mod ingest;
+pub(crate) mod sqlite;
+pub(crate) mod store;
+
+use ::store::{Connection, StoreError};
+use sync_protocol::exchange::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested};
+use sync_protocol::message::{StreamPosition, StreamState, Verdict};
+use sync_protocol::{Epoch, NodeId, StreamId};
+use vocab::{SiteId, SiteName, Timestamp};
+
+use crate::gate::Released;
+use crate::{LedgerError, Materialize};
+
+pub use access::refresh_patient;
+pub use sqlite::SqliteHub;
+pub use store::{HubStatus, NodeStatus, node_statuses, status};
+
+/// An enrolled node, as storage knows it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Node {
+    /// Its row.
+    pub no: i64,
+    /// The key it signs with.
+    pub key: NodeId,
+    /// The key it connects with.
+    pub tls_key: [u8; 32],
+    /// The site it stands at.
+    pub site: SiteId,
+    /// What the operator calls that site.
+    pub site_name: SiteName,
+}
+
+/// What a node that joins is recorded as.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewNode {
+    /// The key it signs with.
+    pub key: NodeId,
+    /// The key it connects with.
+    pub tls_key: [u8; 32],
+    /// The site it stands at.
+    pub site: SiteId,
+    /// What the operator calls that site.
+    pub site_name: SiteName,
+}
+
+/// A batch that was stored, and who has to be told.
+#[derive(Debug, Default)]
+pub struct Outcome {
+    /// The answer to the sender.
+    pub ingested: Ingested,
+    /// Nodes that may now have something to fetch.
+    pub wake: Vec<NodeId>,
+}
+
+/// What a hub's database must be able to do for replication. Every method runs inside the caller's
+/// transaction and only needs what any SQL engine with row locks gives: a dense counter per stream
+/// that is raised while its row is locked, and marks on subscription rows.
+pub trait HubStore {
+    /// The node that connects with this TLS key, unless it was revoked.
+    ///
+    /// # Errors
+    ///
+    /// The database's, here and below.
+    fn node_by_tls_key(&self, tls_key: &[u8; 32]) -> Result<Option<Node>, StoreError>;
+
+    /// Whether this signing key is the hub's or an enrolled node's.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn is_enrolled(&self, node: &NodeId) -> Result<bool, StoreError>;
+
+    /// Records a node that joins; its site then gets what it may have.
+    ///
+    /// # Errors
+    ///
+    /// The database's; a key that was enrolled before is refused by it.
+    fn enrol(&self, now: Timestamp, node: &NewNode) -> Result<(), StoreError>;
+
+    /// Settles a greeting: records the epoch, applies repeated acknowledgements.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn greet(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        hello: &HelloState,
+    ) -> Result<Greeting, StoreError>;
+
+    /// Stores pushed entries: each once, in the order of its chain.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then none is stored.
+    fn ingest(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        entries: Vec<IngestEntry>,
+        rooms: &mut dyn Materialize,
+    ) -> Result<Outcome, LedgerError>;
+
+    /// Keeps what was refused, as received, for an operator.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn set_aside(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        epoch: Epoch,
+        oseq: u64,
+        verdict: Verdict,
+        raw: &[u8],
+    ) -> Result<(), StoreError>;
+
+    /// Runs that the node may have and has not acknowledged, through the consent gate.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn next_runs(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        sent: &[(StreamId, u64)],
+        bytes_max: usize,
+    ) -> Result<Vec<Released>, StoreError>;
+
+    /// Records what the node holds.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn acknowledge(&self, node: &Node, positions: &[StreamPosition]) -> Result<(), StoreError>;
+
+    /// Starts streams over whose sum at the node differs from the one on record; answers how many.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError>;
+
+    /// Which nodes, other than `except`, may see latest values of a stream.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn watchers(
+        &self,
+        now: Timestamp,
+        stream: &StreamId,
+        except: &Node,
+    ) -> Result<Vec<NodeId>, StoreError>;
+}
+
+/// What came of an operation.
+#[derive(Debug)]
+pub struct Performed {
+    /// For the conversation, after the commit.
+    pub reply: Option<HubReply>,
+    /// Nodes to wake, after the commit.
+    pub wake: Vec<NodeId>,
+}
+
+/// Answers what a [`HubExchange`](sync_protocol::exchange::HubExchange) asks of storage.
+#[derive(Debug)]
+pub struct HubDesk;
+
+impl HubDesk {
+    /// Whether `op` only reads, so that it can be answered from a snapshot beside the writer.
+    #[must_use]
+    pub const fn is_read(op: &HubOp) -> bool {
+        match op {
+            HubOp::NextRuns { .. } | HubOp::Live { .. } => true,
+            HubOp::Greet(_)
+            | HubOp::Ingest(_)
+            | HubOp::SetAside { .. }
+            | HubOp::Ack(_)
+            | HubOp::Compare(_) => false,
+        }
+    }
+
+    /// Performs `op` for `node`. A writing one runs inside the caller's transaction; nothing of its
+    /// outcome may be used before that is committed.
+    ///
+    /// # Errors
+    ///
+    /// The database's; the caller rolls back and answers [`HubReply::Failed`].
+    pub fn perform(
+        conn: &Connection,
+        now: Timestamp,
+        node: &Node,
+        op: HubOp,
+        rooms: &mut dyn Materialize,
+    ) -> Result<Performed, LedgerError> {
+        let hub = SqliteHub::new(conn);
+        let reply = match op {
+            HubOp::Greet(hello) => HubReply::Greeted(hub.greet(now, node, &hello)?),
+            HubOp::Ingest(entries) => {
+                let outcome = hub.ingest(now, node, entries, rooms)?;
+                let reply = Some(HubReply::Ingested(outcome.ingested));
+                return Ok(Performed { reply, wake: outcome.wake });
+            }
+            HubOp::SetAside { epoch, oseq, verdict, raw } => {
+                hub.set_aside(now, node, epoch, oseq, verdict, &raw)?;
+                HubReply::SetAside
+            }
+            HubOp::NextRuns { sent, bytes_max } => {
+                let released = hub.next_runs(now, node, &sent, bytes_max)?;
+                HubReply::Runs(released.into_iter().map(Released::into_run).collect())
+            }
+            HubOp::Ack(positions) => {
+                hub.acknowledge(node, &positions)?;
+                HubReply::Acked
+            }
+            HubOp::Compare(streams) => {
+                HubReply::Compared { restarted: hub.compare(node, &streams)? }
+            }
+            HubOp::Live { stream, .. } => {
+                let wake = hub.watchers(now, &stream, node)?;
+                return Ok(Performed { reply: None, wake });
+            }
+        };
+        Ok(Performed { reply: Some(reply), wake: Vec::new() })
+    }
+}

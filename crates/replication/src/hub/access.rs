@@ -1,0 +1,91 @@
+//! Who gets which stream: subscription rows follow what the patient allows.
+
+use std::collections::BTreeSet;
+
+use ::store::{Connection, StoreError};
+use consent::fact::ConsentEvent;
+use consent::scope::Recipient;
+use sync_protocol::StreamId;
+use vocab::{PatientId, SiteId, Timestamp};
+
+use super::store::{self, StreamAccess};
+use crate::gate;
+use crate::streams::{self, Topic};
+
+/// Brings the subscription rows of every stream of `patient` in line with what is allowed now.
+/// Writes only rows whose result changed; answers the nodes that gained something to fetch.
+///
+/// # Errors
+///
+/// The database's, and damaged consent events: then no row changes.
+pub fn refresh_patient(
+    conn: &Connection,
+    patient: PatientId,
+    now: Timestamp,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut gained = BTreeSet::new();
+    let recipients = recipients(conn, patient)?;
+    for stream in store::streams_of_patient(conn, patient)? {
+        gained.extend(refresh(conn, &stream, &recipients, now)?);
+    }
+    Ok(gained)
+}
+
+/// As [`refresh_patient`], for one stream that just came into being.
+pub(super) fn refresh_stream(
+    conn: &Connection,
+    id: &StreamId,
+    now: Timestamp,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let Some(stream) = store::stream_access(conn, id)? else { return Ok(BTreeSet::new()) };
+    let recipients = match streams::topic(id) {
+        Topic::Patient(patient, _) => recipients(conn, patient)?,
+        Topic::Policy => Recipients::Everybody,
+        Topic::Unknown => Recipients::Sites(BTreeSet::new()),
+    };
+    refresh(conn, &stream, &recipients, now)
+}
+
+/// Whom the patient's events name at all; only they, and the author, can have access.
+enum Recipients {
+    Everybody,
+    Sites(BTreeSet<SiteId>),
+}
+
+fn recipients(conn: &Connection, patient: PatientId) -> Result<Recipients, StoreError> {
+    let mut sites = BTreeSet::new();
+    for event in consent::store::state_of(conn, patient)?.events() {
+        if let ConsentEvent::Grant(grant) = event {
+            match grant.terms().recipient {
+                Recipient::AnySite => return Ok(Recipients::Everybody),
+                Recipient::Site(site) => {
+                    sites.insert(site);
+                }
+            }
+        }
+    }
+    Ok(Recipients::Sites(sites))
+}
+
+fn refresh(
+    conn: &Connection,
+    stream: &StreamAccess,
+    recipients: &Recipients,
+    now: Timestamp,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let nodes = match recipients {
+        Recipients::Everybody => store::nodes(conn)?,
+        Recipients::Sites(sites) => {
+            let sites: BTreeSet<SiteId> = sites.iter().copied().chain(stream.author_site).collect();
+            store::nodes_at(conn, &sites)?
+        }
+    };
+    let mut gained = BTreeSet::new();
+    for node in nodes {
+        let allowed = gate::may_have(conn, &stream.id, stream.author_site, node.site, now)?;
+        if store::set_access(conn, node.no, stream, allowed)? {
+            gained.insert(node.no);
+        }
+    }
+    Ok(gained)
+}

@@ -1,0 +1,189 @@
+//! Storing what an edge pushes.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use ::store::Connection;
+use sync_protocol::chain::NotFresh;
+use sync_protocol::entry::WithheldReason;
+use sync_protocol::exchange::{IngestEntry, Ingested};
+use sync_protocol::message::{StreamState, Verdict};
+use sync_protocol::{Epoch, ReplayGuard, StreamId};
+use vocab::{Compartment, SiteId, Timestamp};
+
+use super::{Node, Outcome, access, store};
+use crate::edge::materialize;
+use crate::ledger::store::{self as ledger, StreamRow};
+use crate::streams::{self, Topic};
+use crate::{LedgerError, Materialize, gate};
+
+/// A stream that this batch wrote into.
+struct Touched {
+    row: StreamRow,
+    count_before: u64,
+    author_site: Option<SiteId>,
+}
+
+/// One batch under way.
+struct Ingest<'a> {
+    conn: &'a Connection,
+    now: Timestamp,
+    node: &'a Node,
+    rooms: &'a mut dyn Materialize,
+    streams: BTreeMap<StreamId, Touched>,
+    consent_changed: BTreeSet<StreamId>,
+    wake: BTreeSet<i64>,
+    out: Ingested,
+}
+
+/// Stores `entries`, each once and in the order of its chain; what cannot be taken gets a verdict.
+pub(super) fn ingest(
+    conn: &Connection,
+    now: Timestamp,
+    node: &Node,
+    entries: Vec<IngestEntry>,
+    rooms: &mut dyn Materialize,
+) -> Result<Outcome, LedgerError> {
+    let mut batch = Ingest {
+        conn,
+        now,
+        node,
+        rooms,
+        streams: BTreeMap::new(),
+        consent_changed: BTreeSet::new(),
+        wake: BTreeSet::new(),
+        out: Ingested::default(),
+    };
+    for entry in entries {
+        let (epoch, oseq) = (entry.epoch, entry.oseq);
+        match batch.one(entry)? {
+            Taken::Stored => batch.out.received.push((epoch, oseq)),
+            Taken::StoredWithout(reason) => {
+                batch.out.received.push((epoch, oseq));
+                batch.out.verdicts.push((epoch, oseq, Verdict::Quarantined(reason)));
+            }
+            Taken::Known => batch.out.received.push((epoch, oseq)),
+            Taken::Refused(verdict) => batch.out.verdicts.push((epoch, oseq, verdict)),
+        }
+    }
+    batch.finish()
+}
+
+enum Taken {
+    Stored,
+    StoredWithout(WithheldReason),
+    Known,
+    Refused(Verdict),
+}
+
+impl Ingest<'_> {
+    fn one(&mut self, ingest: IngestEntry) -> Result<Taken, LedgerError> {
+        let IngestEntry { epoch, oseq, entry, id, key } = ingest;
+        let header = entry.get().header;
+        if streams::topic(&header.stream) == Topic::Policy {
+            // Only the hub's authority writes there.
+            self.set_aside(
+                epoch,
+                oseq,
+                "foreign",
+                entry.get().payload.bytes().unwrap_or_default(),
+            )?;
+            return Ok(Taken::Refused(Verdict::Foreign));
+        }
+        let (row, author_site) = self.stream(&header.stream)?;
+        let chain = ledger::open_chain(self.conn, row.no, &header.origin, || key)?;
+        if chain.key != key {
+            return Ok(Taken::Refused(Verdict::NotAuthentic));
+        }
+        let held_id = ledger::held_at(self.conn, &chain, header.sseq)?;
+        let fresh = match ReplayGuard::admit(entry, chain.head, |_| held_id) {
+            Ok(fresh) => fresh,
+            Err((NotFresh::Known, _)) => return Ok(Taken::Known),
+            Err((NotFresh::Gap { have }, _)) => return Ok(Taken::Refused(Verdict::Gap(have))),
+            Err((NotFresh::Fork, entry)) => {
+                ledger::raise_fork(self.conn, self.now, &header, held_id, id)?;
+                let raw = entry.get().payload.bytes().unwrap_or_default();
+                self.set_aside(epoch, oseq, "fork", raw)?;
+                return Ok(Taken::Refused(Verdict::Fork));
+            }
+        };
+        let payload = fresh.get().payload.bytes().map(<[u8]>::to_vec);
+        let (no, grown) = ledger::insert(self.conn, &row, &chain, fresh, id, self.now)?;
+        if let Some(touched) = self.streams.get_mut(&header.stream) {
+            touched.row = grown;
+        }
+        self.out.fresh += 1;
+        let Some(payload) = payload else { return Ok(Taken::Stored) };
+        if !gate::may_have(self.conn, &header.stream, author_site, self.node.site, self.now)? {
+            ledger::withhold(self.conn, no, WithheldReason::NoAccess)?;
+            self.set_aside(epoch, oseq, "no-access", &payload)?;
+            return Ok(Taken::StoredWithout(WithheldReason::NoAccess));
+        }
+        let taken = materialize(self.conn, self.now, self.rooms, &header, id, no, &payload)?;
+        if matches!(streams::topic(&header.stream), Topic::Patient(_, Compartment::Consent)) {
+            self.consent_changed.insert(header.stream);
+        }
+        Ok(if taken { Taken::Stored } else { Taken::StoredWithout(WithheldReason::Quarantined) })
+    }
+
+    /// The stream's row and the site that keeps it: the first to write, which is the sender of a
+    /// new one.
+    fn stream(&mut self, id: &StreamId) -> Result<(StreamRow, Option<SiteId>), LedgerError> {
+        if let Some(touched) = self.streams.get(id) {
+            return Ok((touched.row, touched.author_site));
+        }
+        let (row, is_new) = ledger::open_stream(self.conn, id)?;
+        if is_new {
+            store::set_author_site(self.conn, row.no, self.node.site)?;
+            access::refresh_stream(self.conn, id, self.now)?;
+        }
+        let author_site = store::author_site(self.conn, row.no)?;
+        let touched = Touched { row, count_before: row.digest.count, author_site };
+        self.streams.insert(*id, touched);
+        Ok((row, author_site))
+    }
+
+    fn set_aside(
+        &self,
+        epoch: Epoch,
+        oseq: u64,
+        reason: &'static str,
+        raw: &[u8],
+    ) -> Result<(), LedgerError> {
+        let aside = ledger::Aside {
+            at: self.now,
+            origin: self.node.key,
+            epoch,
+            oseq,
+            id: None,
+            reason,
+            raw,
+        };
+        Ok(ledger::set_aside(self.conn, &aside)?)
+    }
+
+    fn finish(mut self) -> Result<Outcome, LedgerError> {
+        store::record_received(self.conn, self.node.no, &self.out.received)?;
+        for (id, touched) in &self.streams {
+            if touched.row.digest.count == touched.count_before {
+                continue;
+            }
+            let (count, sum) = (touched.row.digest.count, touched.row.digest.short());
+            self.out.streams.push(StreamState { stream: *id, count, sum });
+            let marked = store::mark_dirty(
+                self.conn,
+                touched.row.no,
+                self.node.no,
+                touched.count_before,
+                count,
+            )?;
+            self.wake.extend(marked);
+        }
+        for stream in &self.consent_changed {
+            if let Topic::Patient(patient, _) = streams::topic(stream) {
+                self.wake.extend(access::refresh_patient(self.conn, patient, self.now)?);
+            }
+        }
+        let wake = store::keys_of(self.conn, &self.wake)?;
+        Ok(Outcome { ingested: self.out, wake })
+    }
+}

@@ -1,0 +1,190 @@
+//! The storage trait on SQLite.
+
+use ::store::{Connection, StoreError};
+use sync_protocol::exchange::{Greeting, HelloState, IngestEntry};
+use sync_protocol::message::{StreamPosition, StreamState, Verdict};
+use sync_protocol::{Epoch, NodeId, StreamId};
+use vocab::{SiteName, Timestamp};
+
+use super::{HubStore, NewNode, Node, Outcome, ingest, store};
+use crate::gate::{self, Released};
+use crate::ledger::store::{self as ledger, Aside};
+use crate::{LedgerError, Materialize};
+
+/// A hub's database within one transaction.
+#[derive(Debug)]
+pub struct SqliteHub<'c> {
+    conn: &'c Connection,
+}
+
+impl<'c> SqliteHub<'c> {
+    /// Works on `conn`, in whatever transaction it has open.
+    #[must_use]
+    pub const fn new(conn: &'c Connection) -> Self {
+        Self { conn }
+    }
+
+    /// This life of the database, drawn when it was made.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn incarnation(&self) -> Result<u64, StoreError> {
+        store::incarnation(self.conn)
+    }
+
+    /// Gives a new database its incarnation; does nothing to one that has it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn begin(&self, incarnation: u64) -> Result<(), StoreError> {
+        store::begin_incarnation(self.conn, incarnation)
+    }
+
+    /// Whether a site of this name is enrolled.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn has_site(&self, name: &SiteName) -> Result<bool, StoreError> {
+        store::has_site(self.conn, name)
+    }
+
+    /// Marks what the hub itself just wrote into `stream` for everybody who may have it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn offer(&self, now: Timestamp, stream: &StreamId) -> Result<Vec<NodeId>, StoreError> {
+        super::access::refresh_stream(self.conn, stream, now)?;
+        let marked = store::mark_all_dirty(self.conn, stream)?;
+        store::keys_of(self.conn, &marked)
+    }
+}
+
+impl HubStore for SqliteHub<'_> {
+    fn node_by_tls_key(&self, tls_key: &[u8; 32]) -> Result<Option<Node>, StoreError> {
+        store::node_by_tls_key(self.conn, tls_key)
+    }
+
+    fn is_enrolled(&self, node: &NodeId) -> Result<bool, StoreError> {
+        store::is_enrolled(self.conn, node)
+    }
+
+    fn enrol(&self, now: Timestamp, node: &NewNode) -> Result<(), StoreError> {
+        store::enrol(self.conn, now, node)?;
+        super::access::refresh_stream(self.conn, &crate::streams::policy_stream(), now)?;
+        for patient in consent::store::patients(self.conn)? {
+            super::access::refresh_patient(self.conn, patient, now)?;
+        }
+        Ok(())
+    }
+
+    fn greet(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        hello: &HelloState,
+    ) -> Result<Greeting, StoreError> {
+        store::see_epoch(self.conn, now, node.no, hello.epoch, hello.parent)?;
+        self.acknowledge(node, &hello.unconfirmed)?;
+        let mut received = Vec::new();
+        for claim in &hello.claims {
+            let ranges = store::received(self.conn, node.no, claim.epoch)?;
+            if !ranges.is_empty() {
+                received.push((claim.epoch, ranges));
+            }
+        }
+        Ok(Greeting::Welcome {
+            incarnation: store::incarnation(self.conn)?,
+            received,
+            // Nothing is on a second medium until backups are configured.
+            durable: Vec::new(),
+            feed: store::node_feed(self.conn, node.no)?,
+        })
+    }
+
+    fn ingest(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        entries: Vec<IngestEntry>,
+        rooms: &mut dyn Materialize,
+    ) -> Result<Outcome, LedgerError> {
+        ingest::ingest(self.conn, now, node, entries, rooms)
+    }
+
+    fn set_aside(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        epoch: Epoch,
+        oseq: u64,
+        verdict: Verdict,
+        raw: &[u8],
+    ) -> Result<(), StoreError> {
+        let reason = match verdict {
+            Verdict::Quarantined(_) => "quarantined",
+            Verdict::Gap(_) => "gap",
+            Verdict::Fork => "fork",
+            Verdict::NotAuthentic => "not-authentic",
+            Verdict::Foreign => "foreign",
+        };
+        let aside = Aside { at: now, origin: node.key, epoch, oseq, id: None, reason, raw };
+        ledger::set_aside(self.conn, &aside)
+    }
+
+    fn next_runs(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        sent: &[(StreamId, u64)],
+        bytes_max: usize,
+    ) -> Result<Vec<Released>, StoreError> {
+        let mut released = Vec::new();
+        let mut bytes = 0;
+        store::for_each_dirty(self.conn, node.no, |dirty| {
+            let on_the_way = sent.iter().find(|(stream, _)| *stream == dirty.id);
+            let from = on_the_way.map_or(dirty.acked, |(_, to)| dirty.acked.max(*to));
+            if from < dirty.head.count {
+                let runs =
+                    gate::release(self.conn, &dirty.id, dirty.author_site, node.site, now, || {
+                        store::runs(self.conn, node, dirty, from, bytes_max - bytes)
+                    })?;
+                bytes += runs.iter().map(Released::weight).sum::<usize>();
+                released.extend(runs);
+            }
+            Ok(bytes < bytes_max)
+        })?;
+        Ok(released)
+    }
+
+    fn acknowledge(&self, node: &Node, positions: &[StreamPosition]) -> Result<(), StoreError> {
+        for position in positions {
+            store::acknowledge(self.conn, node, position)?;
+        }
+        Ok(())
+    }
+
+    fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError> {
+        store::restart_differing(self.conn, node, streams)
+    }
+
+    fn watchers(
+        &self,
+        now: Timestamp,
+        stream: &StreamId,
+        except: &Node,
+    ) -> Result<Vec<NodeId>, StoreError> {
+        let Some(access) = store::stream_access(self.conn, stream)? else { return Ok(Vec::new()) };
+        let mut keys = Vec::new();
+        for node in store::subscribers(self.conn, access.no)? {
+            let may = gate::may_have(self.conn, stream, access.author_site, node.site, now)?;
+            if node.no != except.no && may {
+                keys.push(node.key);
+            }
+        }
+        Ok(keys)
+    }
+}

@@ -1,0 +1,609 @@
+//! SQL of nodes, their epochs and their subscriptions.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use store::StoreError;
+use sync_protocol::exchange::{Run, RunEntry};
+use sync_protocol::message::{StreamPosition, StreamState};
+use sync_protocol::ranges::Ranges;
+use sync_protocol::{Class, Epoch, NodeId, SetDigest, StreamId, codec, limits};
+use vocab::{PatientId, SiteId, SiteName, Timestamp};
+
+use super::{NewNode, Node};
+use crate::ledger::store::{digest_from, entry_columns, entry_from};
+
+const INCARNATION: &str = "SELECT incarnation FROM hub_meta";
+const BEGIN_INCARNATION: &str = "INSERT OR IGNORE INTO hub_meta (one, incarnation) VALUES (1, ?1)";
+const NODE_BY_TLS_KEY: &str = "
+    SELECT no, key, tls_key, site, site_name FROM node WHERE tls_key = ?1 AND revoked_at IS NULL";
+const NODES: &str = "
+    SELECT no, key, tls_key, site, site_name FROM node WHERE revoked_at IS NULL ORDER BY no";
+const NODES_AT: &str = "
+    SELECT no, key, tls_key, site, site_name FROM node
+    WHERE site = ?1 AND revoked_at IS NULL ORDER BY no";
+const SUBSCRIBERS: &str = "
+    SELECT node.no, node.key, node.tls_key, node.site, node.site_name
+    FROM sub JOIN node ON node.no = sub.node
+    WHERE sub.stream = ?1 AND sub.state = 1 AND node.revoked_at IS NULL";
+const IS_ENROLLED: &str = "SELECT 1 FROM node WHERE key = ?1";
+const KEY_OF: &str = "SELECT key FROM node WHERE no = ?1";
+const HAS_SITE: &str = "SELECT 1 FROM node WHERE site_name = ?1 AND revoked_at IS NULL";
+const ENROL: &str = "
+    INSERT INTO node (key, tls_key, site, site_name, joined_at, feed_sum)
+    VALUES (?1, ?2, ?3, ?4, ?5, zeroblob(32))";
+const SEE_NODE: &str = "UPDATE node SET last_seen = ?2, epoch = ?3 WHERE no = ?1";
+const SEE_EPOCH: &str = "
+    INSERT OR IGNORE INTO origin_epoch (node, epoch, parent, received) VALUES (?1, ?2, ?3, ?4)";
+const RECEIVED: &str = "SELECT received FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
+const SET_RECEIVED: &str = "
+    INSERT INTO origin_epoch (node, epoch, received) VALUES (?1, ?2, ?3)
+    ON CONFLICT (node, epoch) DO UPDATE SET received = excluded.received";
+const NODE_FEED: &str = "SELECT feed_count, feed_sum FROM node WHERE no = ?1";
+const SET_NODE_FEED: &str = "UPDATE node SET feed_count = ?2, feed_sum = ?3 WHERE no = ?1";
+const SET_AUTHOR_SITE: &str = "UPDATE stream SET author_site = ?2 WHERE no = ?1";
+const AUTHOR_SITE: &str = "SELECT author_site FROM stream WHERE no = ?1";
+const STREAM: &str = "SELECT no, id, author_site, class, count FROM stream WHERE id = ?1";
+const STREAMS_OF_SUBJECT: &str = "
+    SELECT no, id, author_site, class, count FROM stream WHERE substr(id, 1, 17) = ?1";
+const SUB_STATE: &str = "SELECT state FROM sub WHERE stream = ?1 AND node = ?2";
+const OPEN_SUB: &str = "
+    INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty)
+    VALUES (?1, ?2, 1, 1, 0, zeroblob(32), ?3, ?4)";
+const REOPEN_SUB: &str = "
+    UPDATE sub SET state = 1, version = version + 1, dirty = 1 WHERE stream = ?1 AND node = ?2";
+const CLOSE_SUB: &str = "
+    UPDATE sub SET state = 2, version = version + 1 WHERE stream = ?1 AND node = ?2";
+const ADVANCE_AUTHOR: &str = "
+    UPDATE sub SET acked_idx = ?4 WHERE stream = ?1 AND node = ?2 AND acked_idx = ?3";
+const MARK_DIRTY: &str = "
+    UPDATE sub SET dirty = 1 WHERE stream = ?1 AND acked_idx < ?2 AND dirty = 0 RETURNING node";
+const WAITING: &str = "SELECT node FROM sub WHERE stream = ?1 AND dirty = 1 AND state = 1";
+const MARK_ALL: &str = "
+    UPDATE sub SET dirty = 1 WHERE stream = (SELECT no FROM stream WHERE id = ?1) RETURNING node";
+const DIRTY: &str = "
+    SELECT stream.no, stream.id, stream.author_site, stream.class, stream.count, stream.sum,
+           sub.version, sub.acked_idx
+    FROM sub JOIN stream ON stream.no = sub.stream
+    WHERE sub.node = ?1 AND sub.dirty = 1 AND sub.state = 1 ORDER BY sub.priority, sub.stream";
+const SUB: &str = "
+    SELECT sub.version, sub.acked_idx, stream.count, sub.foreign_count, sub.foreign_sum, stream.no
+    FROM stream JOIN sub ON sub.stream = stream.no
+    WHERE stream.id = ?1 AND sub.node = ?2";
+const FOREIGN_IDS: &str = "
+    SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
+    WHERE entry.stream = ?1 AND entry.idx > ?2 AND entry.idx <= ?3 AND chain.origin <> ?4";
+const ENTRIES_AFTER: &str = concat!(
+    "SELECT entry.idx, ",
+    entry_columns!(),
+    " FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
+      WHERE entry.stream = ?1 AND entry.idx > ?2 ORDER BY entry.idx"
+);
+const SET_SUB: &str = "
+    UPDATE sub SET acked_idx = ?3, foreign_count = ?4, foreign_sum = ?5, dirty = ?6
+    WHERE stream = ?1 AND node = ?2";
+const SUBS_OF_NODE: &str = "
+    SELECT stream.no, stream.id, sub.foreign_count, sub.foreign_sum, stream.count
+    FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.node = ?1";
+const STATUS: &str = "
+    SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM stream),
+           (SELECT count(*) FROM quarantine), (SELECT count(*) FROM fork_alarm)";
+const NODE_STATUS: &str = "
+    SELECT node.site_name, node.key, node.last_seen, node.joined_at, node.feed_count,
+           (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1)
+    FROM node WHERE revoked_at IS NULL ORDER BY site_name";
+
+/// A stream as access to it is decided.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamAccess {
+    pub(crate) no: i64,
+    pub(crate) id: StreamId,
+    pub(crate) author_site: Option<SiteId>,
+    class: u8,
+    count: u64,
+}
+
+/// A stream of which a node has not acknowledged everything.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Dirty {
+    no: i64,
+    pub(super) id: StreamId,
+    pub(super) author_site: Option<SiteId>,
+    class: Class,
+    pub(super) head: SetDigest,
+    version: u32,
+    pub(super) acked: u64,
+}
+
+/// What the hub holds, in figures.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Default)]
+pub struct HubStatus {
+    /// Entries held, of all authors.
+    pub entries: u64,
+    /// Streams held.
+    pub streams: u64,
+    /// Entries and frames set aside for an operator.
+    pub quarantined: u64,
+    /// Positions with two histories.
+    pub forks: u64,
+}
+
+/// How one site stands.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NodeStatus {
+    /// What the operator calls it.
+    pub site_name: SiteName,
+    /// Its key.
+    pub key: NodeId,
+    /// When it last greeted.
+    pub last_seen: Option<Timestamp>,
+    /// When it joined.
+    pub joined_at: Timestamp,
+    /// Entries of others that it holds.
+    pub delivered: u64,
+    /// Streams of which it has not acknowledged everything.
+    pub behind: u64,
+}
+
+pub(super) fn incarnation(conn: &Connection) -> Result<u64, StoreError> {
+    let value: i64 = conn.prepare_cached(INCARNATION)?.query_row([], |row| row.get(0))?;
+    Ok(value.cast_unsigned())
+}
+
+pub(super) fn begin_incarnation(conn: &Connection, incarnation: u64) -> Result<(), StoreError> {
+    conn.prepare_cached(BEGIN_INCARNATION)?.execute([incarnation.cast_signed()])?;
+    Ok(())
+}
+
+pub(super) fn node_by_tls_key(
+    conn: &Connection,
+    tls_key: &[u8; 32],
+) -> Result<Option<Node>, StoreError> {
+    Ok(conn.prepare_cached(NODE_BY_TLS_KEY)?.query_row([tls_key], node_from).optional()?)
+}
+
+pub(super) fn nodes(conn: &Connection) -> Result<Vec<Node>, StoreError> {
+    let mut statement = conn.prepare_cached(NODES)?;
+    let nodes = statement.query_map([], node_from)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn nodes_at(
+    conn: &Connection,
+    sites: &BTreeSet<SiteId>,
+) -> Result<Vec<Node>, StoreError> {
+    let mut found = Vec::new();
+    let mut statement = conn.prepare_cached(NODES_AT)?;
+    for site in sites {
+        let nodes = statement.query_map([site.bytes()], node_from)?;
+        for node in nodes {
+            found.push(node?);
+        }
+    }
+    Ok(found)
+}
+
+pub(super) fn subscribers(conn: &Connection, stream: i64) -> Result<Vec<Node>, StoreError> {
+    let mut statement = conn.prepare_cached(SUBSCRIBERS)?;
+    let nodes = statement.query_map([stream], node_from)?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
+fn node_from(row: &Row<'_>) -> rusqlite::Result<Node> {
+    let name: String = row.get(4)?;
+    Ok(Node {
+        no: row.get(0)?,
+        key: NodeId(row.get(1)?),
+        tls_key: row.get(2)?,
+        site: SiteId::from_bytes(row.get(3)?),
+        site_name: site_name(4, &name)?,
+    })
+}
+
+fn site_name(column: usize, text: &str) -> rusqlite::Result<SiteName> {
+    text.parse().map_err(|error: vocab::BadSlug| {
+        rusqlite::Error::FromSqlConversionFailure(
+            column,
+            rusqlite::types::Type::Text,
+            Box::new(error),
+        )
+    })
+}
+
+pub(super) fn is_enrolled(conn: &Connection, node: &NodeId) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached(IS_ENROLLED)?.exists([node.0])?)
+}
+
+pub(super) fn keys_of(conn: &Connection, nodes: &BTreeSet<i64>) -> Result<Vec<NodeId>, StoreError> {
+    let mut keys = Vec::with_capacity(nodes.len());
+    for no in nodes {
+        keys.push(conn.prepare_cached(KEY_OF)?.query_row([no], |row| Ok(NodeId(row.get(0)?)))?);
+    }
+    Ok(keys)
+}
+
+pub(super) fn has_site(conn: &Connection, name: &SiteName) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached(HAS_SITE)?.exists([name.as_str()])?)
+}
+
+pub(super) fn enrol(conn: &Connection, now: Timestamp, node: &NewNode) -> Result<(), StoreError> {
+    conn.prepare_cached(ENROL)?.execute(params![
+        node.key.0,
+        node.tls_key,
+        node.site.bytes(),
+        node.site_name.as_str(),
+        now.millis()
+    ])?;
+    Ok(())
+}
+
+pub(super) fn see_epoch(
+    conn: &Connection,
+    now: Timestamp,
+    node: i64,
+    epoch: Epoch,
+    parent: Option<Epoch>,
+) -> Result<(), StoreError> {
+    let parent = parent.map(|parent| parent.0.cast_signed());
+    let nothing = codec::encode(&Ranges::new());
+    conn.prepare_cached(SEE_EPOCH)?.execute(params![
+        node,
+        epoch.0.cast_signed(),
+        parent,
+        nothing
+    ])?;
+    conn.prepare_cached(SEE_NODE)?.execute(params![node, now.millis(), epoch.0.cast_signed()])?;
+    Ok(())
+}
+
+/// Positions held of one process start of a node.
+pub(super) fn received(conn: &Connection, node: i64, epoch: Epoch) -> Result<Ranges, StoreError> {
+    let bytes: Option<Vec<u8>> = conn
+        .prepare_cached(RECEIVED)?
+        .query_row(params![node, epoch.0.cast_signed()], |row| row.get(0))
+        .optional()?;
+    let Some(bytes) = bytes else { return Ok(Ranges::new()) };
+    codec::decode(&bytes).map_err(|_| StoreError::Damaged { what: "list of received positions" })
+}
+
+pub(super) fn record_received(
+    conn: &Connection,
+    node: i64,
+    positions: &[(Epoch, u64)],
+) -> Result<(), StoreError> {
+    let mut by_epoch: BTreeMap<Epoch, Ranges> = BTreeMap::new();
+    for (epoch, oseq) in positions {
+        by_epoch.entry(*epoch).or_default().insert(*oseq);
+    }
+    for (epoch, fresh) in by_epoch {
+        let mut ranges = received(conn, node, epoch)?;
+        ranges.merge(&fresh);
+        conn.prepare_cached(SET_RECEIVED)?.execute(params![
+            node,
+            epoch.0.cast_signed(),
+            codec::encode(&ranges)
+        ])?;
+    }
+    Ok(())
+}
+
+pub(super) fn node_feed(conn: &Connection, node: i64) -> Result<SetDigest, StoreError> {
+    Ok(conn.prepare_cached(NODE_FEED)?.query_row([node], |row| digest_from(row, 0, 1))?)
+}
+
+fn set_node_feed(conn: &Connection, node: i64, feed: &SetDigest) -> Result<(), StoreError> {
+    conn.prepare_cached(SET_NODE_FEED)?.execute(params![
+        node,
+        feed.count.cast_signed(),
+        feed.sum_bytes()
+    ])?;
+    Ok(())
+}
+
+pub(super) fn set_author_site(
+    conn: &Connection,
+    stream: i64,
+    site: SiteId,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(SET_AUTHOR_SITE)?.execute(params![stream, site.bytes()])?;
+    Ok(())
+}
+
+pub(super) fn author_site(conn: &Connection, stream: i64) -> Result<Option<SiteId>, StoreError> {
+    let site: Option<[u8; 16]> =
+        conn.prepare_cached(AUTHOR_SITE)?.query_row([stream], |row| row.get(0))?;
+    Ok(site.map(SiteId::from_bytes))
+}
+
+pub(super) fn stream_access(
+    conn: &Connection,
+    id: &StreamId,
+) -> Result<Option<StreamAccess>, StoreError> {
+    Ok(conn.prepare_cached(STREAM)?.query_row([id.bytes()], access_from).optional()?)
+}
+
+pub(super) fn streams_of_patient(
+    conn: &Connection,
+    patient: PatientId,
+) -> Result<Vec<StreamAccess>, StoreError> {
+    let any = crate::streams::patient_stream(patient, vocab::Compartment::Identity).bytes();
+    let subject = any.first_chunk::<17>().copied().unwrap_or_default();
+    let mut statement = conn.prepare_cached(STREAMS_OF_SUBJECT)?;
+    let streams = statement.query_map([subject], access_from)?;
+    Ok(streams.collect::<Result<_, _>>()?)
+}
+
+fn access_from(row: &Row<'_>) -> rusqlite::Result<StreamAccess> {
+    Ok(StreamAccess {
+        no: row.get(0)?,
+        id: StreamId::from_bytes(&row.get(1)?),
+        author_site: row.get::<_, Option<[u8; 16]>>(2)?.map(SiteId::from_bytes),
+        class: row.get(3)?,
+        count: row.get::<_, i64>(4)?.cast_unsigned(),
+    })
+}
+
+/// Opens or closes a node's subscription; answers whether it now has something to fetch. A row
+/// that already says so is left alone.
+pub(super) fn set_access(
+    conn: &Connection,
+    node: i64,
+    stream: &StreamAccess,
+    allowed: bool,
+) -> Result<bool, StoreError> {
+    let state: Option<i64> = conn
+        .prepare_cached(SUB_STATE)?
+        .query_row(params![stream.no, node], |row| row.get(0))
+        .optional()?;
+    match (state, allowed) {
+        (None, true) => {
+            conn.prepare_cached(OPEN_SUB)?.execute(params![
+                node,
+                stream.no,
+                stream.class,
+                stream.count > 0
+            ])?;
+            Ok(stream.count > 0)
+        }
+        (Some(1), false) => {
+            conn.prepare_cached(CLOSE_SUB)?.execute(params![stream.no, node])?;
+            Ok(false)
+        }
+        (Some(2..), true) => {
+            conn.prepare_cached(REOPEN_SUB)?.execute(params![stream.no, node])?;
+            Ok(true)
+        }
+        (None, false) | (Some(_), _) => Ok(false),
+    }
+}
+
+/// Marks the subscriptions of a stream that grew; the author, if it held all of it, still does.
+/// Answers the nodes with something to fetch.
+pub(super) fn mark_dirty(
+    conn: &Connection,
+    stream: i64,
+    author: i64,
+    count_before: u64,
+    count: u64,
+) -> Result<Vec<i64>, StoreError> {
+    conn.prepare_cached(ADVANCE_AUTHOR)?.execute(params![
+        stream,
+        author,
+        count_before.cast_signed(),
+        count.cast_signed()
+    ])?;
+    {
+        let mut statement = conn.prepare_cached(MARK_DIRTY)?;
+        let mut rows = statement.query(params![stream, count.cast_signed()])?;
+        while rows.next()?.is_some() {}
+    }
+    let mut statement = conn.prepare_cached(WAITING)?;
+    let nodes = statement.query_map([stream], |row| row.get(0))?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
+pub(super) fn mark_all_dirty(
+    conn: &Connection,
+    stream: &StreamId,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut statement = conn.prepare_cached(MARK_ALL)?;
+    let nodes = statement.query_map([stream.bytes()], |row| row.get(0))?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}
+
+/// Visits the streams a node has not acknowledged in full, most urgent first, until told to stop.
+pub(super) fn for_each_dirty(
+    conn: &Connection,
+    node: i64,
+    mut visit: impl FnMut(&Dirty) -> Result<bool, StoreError>,
+) -> Result<(), StoreError> {
+    let mut statement = conn.prepare_cached(DIRTY)?;
+    let mut rows = statement.query([node])?;
+    while let Some(row) = rows.next()? {
+        let dirty = Dirty {
+            no: row.get(0)?,
+            id: StreamId::from_bytes(&row.get(1)?),
+            author_site: row.get::<_, Option<[u8; 16]>>(2)?.map(SiteId::from_bytes),
+            class: Class::from_number(row.get(3)?).unwrap_or(Class::Backfill),
+            head: digest_from(row, 4, 5)?,
+            version: row.get(6)?,
+            acked: row.get::<_, i64>(7)?.cast_unsigned(),
+        };
+        if !visit(&dirty)? {
+            break;
+        }
+    }
+    Ok(())
+}
+
+/// Reads a stream after `from`, cut into runs that fill a frame each, without `node`'s own entries.
+pub(super) fn runs(
+    conn: &Connection,
+    node: &Node,
+    dirty: &Dirty,
+    from: u64,
+    bytes_max: usize,
+) -> Result<Vec<Run>, StoreError> {
+    let mut statement = conn.prepare_cached(ENTRIES_AFTER)?;
+    let mut rows = statement.query(params![dirty.no, from.cast_signed()])?;
+    let mut runs = Vec::new();
+    let mut run = empty_run(dirty, from);
+    let (mut in_run, mut in_all) = (0, 0);
+    while let Some(row) = rows.next()? {
+        let stored = entry_from(row, 1)?;
+        run.to_idx = row.get::<_, i64>(0)?.cast_unsigned();
+        if stored.entry.header.origin != node.key {
+            let bytes = stored.entry.payload.bytes().map_or(0, <[u8]>::len) + 128;
+            in_run += bytes;
+            in_all += bytes;
+            run.entries.push(RunEntry { id: stored.id, entry: stored.entry, key: stored.key });
+        }
+        let full =
+            in_run >= limits::FRAME_BYTES_TARGET || run.entries.len() >= limits::FRAME_ENTRIES_MAX;
+        if full {
+            let next = empty_run(dirty, run.to_idx);
+            runs.push(std::mem::replace(&mut run, next));
+            in_run = 0;
+        }
+        if in_all >= bytes_max {
+            break;
+        }
+    }
+    if run.to_idx > run.from_idx {
+        runs.push(run);
+    }
+    if let Some(last) = runs.last_mut()
+        && last.to_idx == dirty.head.count
+    {
+        last.head_sum = Some(dirty.head.short());
+    }
+    Ok(runs)
+}
+
+const fn empty_run(dirty: &Dirty, from: u64) -> Run {
+    Run {
+        stream: dirty.id,
+        class: dirty.class,
+        version: dirty.version,
+        from_idx: from,
+        to_idx: from,
+        head_sum: None,
+        entries: Vec::new(),
+    }
+}
+
+pub(super) fn acknowledge(
+    conn: &Connection,
+    node: &Node,
+    position: &StreamPosition,
+) -> Result<(), StoreError> {
+    let sub = conn
+        .prepare_cached(SUB)?
+        .query_row(params![position.stream.bytes(), node.no], |row| {
+            Ok((
+                row.get::<_, i64>(1)?,
+                row.get::<_, i64>(2)?,
+                digest_from(row, 3, 4)?,
+                row.get::<_, i64>(5)?,
+            ))
+        })
+        .optional()?;
+    let Some((acked, count, foreign, stream)) = sub else { return Ok(()) };
+    let to = position.to_idx.cast_signed();
+    if to <= acked || to > count {
+        return Ok(());
+    }
+    let mut fresh = SetDigest::EMPTY;
+    {
+        let mut statement = conn.prepare_cached(FOREIGN_IDS)?;
+        let mut rows = statement.query(params![stream, acked, to, node.key.0])?;
+        while let Some(row) = rows.next()? {
+            fresh.insert(&sync_protocol::EntryId(row.get(0)?));
+        }
+    }
+    let held = foreign.plus(&fresh);
+    conn.prepare_cached(SET_SUB)?.execute(params![
+        stream,
+        node.no,
+        to,
+        held.count.cast_signed(),
+        held.sum_bytes(),
+        to < count
+    ])?;
+    if fresh.count > 0 {
+        set_node_feed(conn, node.no, &node_feed(conn, node.no)?.plus(&fresh))?;
+    }
+    Ok(())
+}
+
+pub(super) fn restart_differing(
+    conn: &Connection,
+    node: &Node,
+    streams: &[StreamState],
+) -> Result<u32, StoreError> {
+    let at_node: BTreeMap<StreamId, (u64, [u8; 16])> =
+        streams.iter().map(|state| (state.stream, (state.count, state.sum))).collect();
+    let mut restarted = 0;
+    let mut feed = node_feed(conn, node.no)?;
+    let mut statement = conn.prepare_cached(SUBS_OF_NODE)?;
+    let mut rows = statement.query([node.no])?;
+    let mut differing = Vec::new();
+    while let Some(row) = rows.next()? {
+        let stream: i64 = row.get(0)?;
+        let id = StreamId::from_bytes(&row.get(1)?);
+        let held = digest_from(row, 2, 3)?;
+        let (count, sum) = at_node.get(&id).copied().unwrap_or((0, SetDigest::EMPTY.short()));
+        if (held.count, held.short()) != (count, sum) {
+            differing.push((stream, held));
+        }
+    }
+    for (stream, held) in differing {
+        let nothing = SetDigest::EMPTY;
+        conn.prepare_cached(SET_SUB)?.execute(params![
+            stream,
+            node.no,
+            0,
+            0,
+            nothing.sum_bytes(),
+            true
+        ])?;
+        feed = feed.minus(&held);
+        restarted += 1;
+    }
+    set_node_feed(conn, node.no, &feed)?;
+    Ok(restarted)
+}
+
+/// What the hub holds.
+///
+/// # Errors
+///
+/// The database's.
+pub fn status(conn: &Connection) -> Result<HubStatus, StoreError> {
+    let status = conn.prepare_cached(STATUS)?.query_row([], |row| {
+        let at = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        Ok(HubStatus { entries: at(0)?, streams: at(1)?, quarantined: at(2)?, forks: at(3)? })
+    })?;
+    Ok(status)
+}
+
+/// How each site stands.
+///
+/// # Errors
+///
+/// The database's.
+pub fn node_statuses(conn: &Connection) -> Result<Vec<NodeStatus>, StoreError> {
+    let mut statement = conn.prepare_cached(NODE_STATUS)?;
+    let nodes = statement.query_map([], |row| {
+        let name: String = row.get(0)?;
+        Ok(NodeStatus {
+            site_name: site_name(0, &name)?,
+            key: NodeId(row.get(1)?),
+            last_seen: row.get::<_, Option<i64>>(2)?.map(Timestamp::from_millis),
+            joined_at: Timestamp::from_millis(row.get(3)?),
+            delivered: row.get::<_, i64>(4)?.cast_unsigned(),
+            behind: row.get::<_, i64>(5)?.cast_unsigned(),
+        })
+    })?;
+    Ok(nodes.collect::<Result<_, _>>()?)
+}

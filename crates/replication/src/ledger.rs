@@ -1,0 +1,24 @@
+//! The tables both sides share: streams, chains and entries.
+
+pub(crate) mod store;
+
+pub use store::{HeldEntry, for_each_of_kind, payload_of, stream_digest};
+
+use ::store::StoreError;
+
+/// Why the ledger did not do what it was asked.
+#[derive(Debug, thiserror::Error)]
+pub enum LedgerError {
+    /// The database.
+    #[error(transparent)]
+    Store(#[from] StoreError),
+    /// A payload longer than an entry carries.
+    #[error("the payload is longer than an entry may carry")]
+    TooLong,
+    /// The author's chain of a stream is at the end of its numbers.
+    #[error("the chain has no free position")]
+    ChainFull,
+    /// A room refused what this node itself is writing: a programming error.
+    #[error("a room refused a fact of this node")]
+    Refused,
+}

@@ -1,0 +1,376 @@
+//! SQL of streams, chains and entries.
+
+use rusqlite::{Connection, OptionalExtension as _, Row, params};
+use store::StoreError;
+use sync_protocol::entry::WithheldReason;
+use sync_protocol::hlc::Hlc;
+use sync_protocol::{
+    ChainHead, ChainKey, Entry, EntryId, Epoch, Flags, Fresh, Header, NodeId, Payload, SeqNo,
+    SetDigest, StreamId,
+};
+use vocab::Timestamp;
+
+use crate::streams;
+
+const FIND_STREAM: &str = "SELECT no, count, sum FROM stream WHERE id = ?1";
+const INSERT_STREAM: &str = "INSERT INTO stream (id, class, sum) VALUES (?1, ?2, zeroblob(32))";
+const GROW_STREAM: &str = "UPDATE stream SET count = ?2, sum = ?3 WHERE no = ?1";
+const FIND_CHAIN: &str = "SELECT no, key, sseq, head FROM chain WHERE stream = ?1 AND origin = ?2";
+const INSERT_CHAIN: &str =
+    "INSERT INTO chain (stream, origin, key, sseq, head) VALUES (?1, ?2, ?3, 0, zeroblob(32))";
+const GROW_CHAIN: &str = "UPDATE chain SET sseq = ?2, head = ?3 WHERE no = ?1";
+const ID_AT: &str = "SELECT id FROM entry WHERE chain = ?1 AND sseq = ?2";
+const INSERT_ENTRY: &str = "
+    INSERT INTO entry (id, stream, idx, chain, sseq, sprev, epoch, hlc, kind, schema, actor, flags,
+                       payload_len, commitment, signature, stored_at, payload_state, payload)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
+const WITHHOLD: &str = "UPDATE entry SET payload_state = ?2, payload = NULL WHERE no = ?1";
+const PAYLOAD_OF: &str = "SELECT payload, flags FROM entry WHERE id = ?1";
+const SET_ASIDE: &str = "
+    INSERT OR IGNORE INTO quarantine (at, origin, epoch, oseq, entry_id, reason, raw)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+const FORK: &str = "
+    INSERT OR IGNORE INTO fork_alarm (at, origin, stream, sseq, held_id, offered_id)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
+const OF_KIND: &str = "
+    SELECT entry.no, entry.id, stream.id, chain.origin, entry.payload, entry.flags
+    FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
+    WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no";
+
+const BEGIN_START: &str = "
+    INSERT OR IGNORE INTO start (epoch, hlc)
+    VALUES (?1, coalesce((SELECT max(hlc) FROM start), 0))";
+const TICK: &str = "SELECT hlc FROM start WHERE epoch = ?1";
+const SET_HLC: &str = "UPDATE start SET hlc = ?2 WHERE epoch = ?1";
+
+/// Columns that [`entry_from`] reads, in its order.
+macro_rules! entry_columns {
+    () => {
+        "entry.id, entry.sseq, entry.sprev, entry.epoch, entry.hlc, entry.kind, entry.schema, \
+         entry.actor, entry.flags, entry.payload_len, entry.commitment, entry.signature, \
+         entry.payload_state, entry.payload, chain.origin, chain.key, stream.id"
+    };
+}
+pub(crate) use entry_columns;
+
+/// A stream's row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct StreamRow {
+    pub(crate) no: i64,
+    pub(crate) digest: SetDigest,
+}
+
+/// A chain's row.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct ChainRow {
+    pub(crate) no: i64,
+    pub(crate) key: ChainKey,
+    pub(crate) head: Option<ChainHead>,
+}
+
+/// An entry as stored, with what is needed to send it on.
+#[derive(Clone, Debug)]
+pub(crate) struct StoredEntry {
+    pub(crate) id: EntryId,
+    pub(crate) entry: Entry,
+    pub(crate) key: ChainKey,
+}
+
+/// Records a process start; `false` when this node used the epoch before.
+pub(crate) fn begin_start(conn: &Connection, epoch: Epoch) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached(BEGIN_START)?.execute([epoch.0.cast_signed()])? == 1)
+}
+
+/// The clock value of the next entry, kept so that it never goes back across starts.
+pub(crate) fn tick(conn: &Connection, epoch: Epoch, now: Timestamp) -> Result<Hlc, StoreError> {
+    let last: i64 =
+        conn.prepare_cached(TICK)?.query_row([epoch.0.cast_signed()], |row| row.get(0))?;
+    let next = crate::outbox::next_hlc(Hlc(last.cast_unsigned()), now);
+    conn.prepare_cached(SET_HLC)?.execute(params![epoch.0.cast_signed(), next.0.cast_signed()])?;
+    Ok(next)
+}
+
+pub(crate) fn find_stream(
+    conn: &Connection,
+    id: &StreamId,
+) -> Result<Option<StreamRow>, StoreError> {
+    let row = conn
+        .prepare_cached(FIND_STREAM)?
+        .query_row([id.bytes()], |row| {
+            Ok(StreamRow { no: row.get(0)?, digest: digest_from(row, 1, 2)? })
+        })
+        .optional()?;
+    Ok(row)
+}
+
+/// The stream's row, made if it is new; the flag says whether it was.
+pub(crate) fn open_stream(
+    conn: &Connection,
+    id: &StreamId,
+) -> Result<(StreamRow, bool), StoreError> {
+    if let Some(row) = find_stream(conn, id)? {
+        return Ok((row, false));
+    }
+    conn.prepare_cached(INSERT_STREAM)?
+        .execute(params![id.bytes(), streams::class(id).number()])?;
+    Ok((StreamRow { no: conn.last_insert_rowid(), digest: SetDigest::EMPTY }, true))
+}
+
+pub(crate) fn find_chain(
+    conn: &Connection,
+    stream: i64,
+    origin: &NodeId,
+) -> Result<Option<ChainRow>, StoreError> {
+    let row = conn
+        .prepare_cached(FIND_CHAIN)?
+        .query_row(params![stream, origin.0], |row| {
+            let sseq = SeqNo(row.get(2)?);
+            let head = ChainHead { sseq, id: EntryId(row.get(3)?) };
+            Ok(ChainRow {
+                no: row.get(0)?,
+                key: ChainKey(row.get(1)?),
+                head: (sseq > SeqNo(0)).then_some(head),
+            })
+        })
+        .optional()?;
+    Ok(row)
+}
+
+pub(crate) fn open_chain(
+    conn: &Connection,
+    stream: i64,
+    origin: &NodeId,
+    key: impl FnOnce() -> ChainKey,
+) -> Result<ChainRow, StoreError> {
+    if let Some(row) = find_chain(conn, stream, origin)? {
+        return Ok(row);
+    }
+    let key = key();
+    conn.prepare_cached(INSERT_CHAIN)?.execute(params![stream, origin.0, key.0])?;
+    Ok(ChainRow { no: conn.last_insert_rowid(), key, head: None })
+}
+
+/// The entry held at a position of the chain; `None` beyond its head.
+pub(crate) fn held_at(
+    conn: &Connection,
+    chain: &ChainRow,
+    sseq: SeqNo,
+) -> Result<Option<EntryId>, StoreError> {
+    if chain.head.is_none_or(|head| sseq > head.sseq) {
+        return Ok(None);
+    }
+    let id = conn
+        .prepare_cached(ID_AT)?
+        .query_row(params![chain.no, sseq.0], |row| Ok(EntryId(row.get(0)?)))
+        .optional()?;
+    Ok(id)
+}
+
+/// Stores a fresh entry as the next of its stream and chain; answers its row and the stream's state
+/// after it.
+pub(crate) fn insert(
+    conn: &Connection,
+    stream: &StreamRow,
+    chain: &ChainRow,
+    fresh: Fresh<Entry>,
+    id: EntryId,
+    now: Timestamp,
+) -> Result<(i64, StreamRow), StoreError> {
+    let entry = fresh.into_inner();
+    let header = &entry.header;
+    let mut digest = stream.digest;
+    digest.insert(&id);
+    let (state, payload) = match &entry.payload {
+        Payload::Present(bytes) => (0, Some(bytes.as_slice())),
+        Payload::Withheld(reason) => (withheld_state(*reason), None),
+        Payload::Erased => (3, None),
+    };
+    conn.prepare_cached(INSERT_ENTRY)?.execute(params![
+        id.0,
+        stream.no,
+        digest.count.cast_signed(),
+        chain.no,
+        header.sseq.0,
+        header.sprev.0,
+        header.epoch.0.cast_signed(),
+        header.hlc.0.cast_signed(),
+        header.kind,
+        header.schema,
+        header.actor,
+        header.flags.0,
+        header.payload_len,
+        header.commitment,
+        entry.signature,
+        now.millis(),
+        state,
+        payload,
+    ])?;
+    let no = conn.last_insert_rowid();
+    conn.prepare_cached(GROW_CHAIN)?.execute(params![chain.no, header.sseq.0, id.0])?;
+    conn.prepare_cached(GROW_STREAM)?.execute(params![
+        stream.no,
+        digest.count.cast_signed(),
+        digest.sum_bytes()
+    ])?;
+    Ok((no, StreamRow { no: stream.no, digest }))
+}
+
+/// Takes the payload of an entry out of the ledger; the header stays.
+pub(crate) fn withhold(
+    conn: &Connection,
+    entry: i64,
+    reason: WithheldReason,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(WITHHOLD)?.execute(params![entry, withheld_state(reason)])?;
+    Ok(())
+}
+
+/// What goes into the quarantine table.
+#[derive(Debug)]
+pub(crate) struct Aside<'a> {
+    pub(crate) at: Timestamp,
+    pub(crate) origin: NodeId,
+    pub(crate) epoch: Epoch,
+    pub(crate) oseq: u64,
+    pub(crate) id: Option<EntryId>,
+    pub(crate) reason: &'static str,
+    pub(crate) raw: &'a [u8],
+}
+
+pub(crate) fn set_aside(conn: &Connection, aside: &Aside<'_>) -> Result<(), StoreError> {
+    conn.prepare_cached(SET_ASIDE)?.execute(params![
+        aside.at.millis(),
+        aside.origin.0,
+        aside.epoch.0.cast_signed(),
+        aside.oseq.cast_signed(),
+        aside.id.map(|id| id.0),
+        aside.reason,
+        aside.raw,
+    ])?;
+    Ok(())
+}
+
+pub(crate) fn raise_fork(
+    conn: &Connection,
+    now: Timestamp,
+    header: &Header,
+    held: Option<EntryId>,
+    offered: EntryId,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(FORK)?.execute(params![
+        now.millis(),
+        header.origin.0,
+        header.stream.bytes(),
+        header.sseq.0,
+        held.map(|id| id.0),
+        offered.0,
+    ])?;
+    Ok(())
+}
+
+/// The payload of an entry without its salt; `None` when it is not held or not present.
+///
+/// # Errors
+///
+/// The database's.
+pub fn payload_of(conn: &Connection, id: &EntryId) -> Result<Option<Vec<u8>>, StoreError> {
+    let payload = conn
+        .prepare_cached(PAYLOAD_OF)?
+        .query_row([id.0], |row| Ok((row.get::<_, Option<Vec<u8>>>(0)?, Flags(row.get(1)?))))
+        .optional()?;
+    Ok(payload.and_then(|(bytes, flags)| {
+        bytes.map(|bytes| crate::outbox::without_salt(flags, &bytes).to_vec())
+    }))
+}
+
+/// Count and sum of a stream as it is held here.
+///
+/// # Errors
+///
+/// The database's.
+pub fn stream_digest(conn: &Connection, id: &StreamId) -> Result<SetDigest, StoreError> {
+    Ok(find_stream(conn, id)?.map_or(SetDigest::EMPTY, |row| row.digest))
+}
+
+/// An entry as exports and rebuilds see it.
+#[derive(Clone, Debug)]
+pub struct HeldEntry {
+    /// Its name.
+    pub id: EntryId,
+    /// Its stream.
+    pub stream: StreamId,
+    /// Its author.
+    pub origin: NodeId,
+    /// Its payload without salt.
+    pub payload: Vec<u8>,
+}
+
+/// Visits every entry of a kind whose payload is here, in the order they were stored.
+///
+/// # Errors
+///
+/// The database's, or the visitor's.
+pub fn for_each_of_kind<E: From<StoreError>>(
+    conn: &Connection,
+    kind: u16,
+    mut visit: impl FnMut(HeldEntry) -> Result<(), E>,
+) -> Result<(), E> {
+    let mut statement = conn.prepare_cached(OF_KIND).map_err(StoreError::from)?;
+    let mut rows = statement.query([kind]).map_err(StoreError::from)?;
+    while let Some(row) = rows.next().map_err(StoreError::from)? {
+        visit(held_from(row).map_err(StoreError::from)?)?;
+    }
+    Ok(())
+}
+
+fn held_from(row: &Row<'_>) -> rusqlite::Result<HeldEntry> {
+    let flags = Flags(row.get(5)?);
+    let payload: Vec<u8> = row.get(4)?;
+    Ok(HeldEntry {
+        id: EntryId(row.get(1)?),
+        stream: StreamId::from_bytes(&row.get(2)?),
+        origin: NodeId(row.get(3)?),
+        payload: crate::outbox::without_salt(flags, &payload).to_vec(),
+    })
+}
+
+/// Reads the `entry_columns!` that begin at column `offset`.
+pub(crate) fn entry_from(row: &Row<'_>, offset: usize) -> rusqlite::Result<StoredEntry> {
+    let at = |column: usize| offset + column;
+    let payload = match row.get::<_, i64>(at(12))? {
+        0 => Payload::Present(row.get(at(13))?),
+        1 => Payload::Withheld(WithheldReason::Quarantined),
+        2 => Payload::Withheld(WithheldReason::NoAccess),
+        _ => Payload::Erased,
+    };
+    let header = Header {
+        origin: NodeId(row.get(at(14))?),
+        epoch: Epoch(row.get::<_, i64>(at(3))?.cast_unsigned()),
+        stream: StreamId::from_bytes(&row.get(at(16))?),
+        sseq: SeqNo(row.get(at(1))?),
+        sprev: EntryId(row.get(at(2))?),
+        hlc: Hlc(row.get::<_, i64>(at(4))?.cast_unsigned()),
+        kind: row.get(at(5))?,
+        schema: row.get(at(6))?,
+        actor: row.get(at(7))?,
+        flags: Flags(row.get(at(8))?),
+        payload_len: row.get(at(9))?,
+        commitment: row.get(at(10))?,
+    };
+    Ok(StoredEntry {
+        id: EntryId(row.get(at(0))?),
+        entry: Entry { header, signature: row.get(at(11))?, payload },
+        key: ChainKey(row.get(at(15))?),
+    })
+}
+
+pub(crate) fn digest_from(row: &Row<'_>, count: usize, sum: usize) -> rusqlite::Result<SetDigest> {
+    Ok(SetDigest::from_parts(row.get::<_, i64>(count)?.cast_unsigned(), &row.get(sum)?))
+}
+
+const fn withheld_state(reason: WithheldReason) -> i64 {
+    match reason {
+        WithheldReason::Quarantined => 1,
+        WithheldReason::NoAccess => 2,
+    }
+}

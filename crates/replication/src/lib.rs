@@ -1,0 +1,37 @@
+//! Carries facts out and in: what a node wrote is signed and queued, what others wrote is checked,
+//! stored once and handed to the room it belongs to, and a stream leaves the hub only through the
+//! consent gate.
+//!
+//! [`edge::EdgeDesk`] and [`hub::HubDesk`] answer what the two sides of a conversation ask of
+//! storage; [`outbox`] is the one way to write.
+
+pub mod edge;
+pub mod gate;
+pub mod hub;
+pub mod ledger;
+pub mod materialize;
+pub mod outbox;
+pub mod streams;
+
+pub use ledger::LedgerError;
+pub use materialize::{Arrived, Materialize, Refusal};
+pub use outbox::{Author, Draft, Written};
+use store::Room;
+
+/// Tables of both sides.
+pub const LEDGER: Room = Room {
+    name: "replication",
+    scripts: &[("V1__ledger", include_str!("../migrations/V1__ledger.sql"))],
+};
+
+/// Tables of an edge, beside [`LEDGER`].
+pub const EDGE: Room = Room {
+    name: "replication_edge",
+    scripts: &[("V1__edge", include_str!("../migrations/V1__edge.sql"))],
+};
+
+/// Tables of a hub, beside [`LEDGER`].
+pub const HUB: Room = Room {
+    name: "replication_hub",
+    scripts: &[("V1__hub", include_str!("../migrations/V1__hub.sql"))],
+};

@@ -1,0 +1,72 @@
+//! Handing a stored entry to the room it belongs to.
+
+use store::Connection;
+use sync_protocol::hlc::Hlc;
+use sync_protocol::{EntryId, NodeId, StreamId};
+
+/// An entry of somebody else that was just stored, its payload without salt.
+#[derive(Clone, Copy, Debug)]
+pub struct Arrived<'a> {
+    /// Its name.
+    pub id: EntryId,
+    /// Who wrote it.
+    pub origin: NodeId,
+    /// Where it belongs.
+    pub stream: StreamId,
+    /// When its author says it happened.
+    pub hlc: Hlc,
+    /// What the payload is, as in the header.
+    pub kind: u16,
+    /// Version of that kind's form.
+    pub schema: u16,
+    /// The payload.
+    pub payload: &'a [u8],
+}
+
+/// Why a room would not take a payload. The header stays, the payload is set aside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    /// It cannot be read as what its kind says.
+    #[error("the payload cannot be read")]
+    Unreadable,
+    /// It can be read and must not be believed, such as an authority's statement by somebody else.
+    #[error("the payload is not its author's to write")]
+    NotEntitled,
+    /// Reading it made a parser misbehave.
+    #[error("the payload is hostile")]
+    Hostile,
+}
+
+impl Refusal {
+    /// One word for tables and logs.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Unreadable => "unreadable",
+            Self::NotEntitled => "not-entitled",
+            Self::Hostile => "hostile",
+        }
+    }
+}
+
+/// What a room answers.
+#[derive(Debug, thiserror::Error)]
+pub enum MaterializeError {
+    /// Keep the header, set the payload aside.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    /// Our own storage failed; nothing of this transaction stands.
+    #[error(transparent)]
+    Store(#[from] store::StoreError),
+}
+
+/// The rooms of a program, as replication sees them. Called inside the transaction that stored the
+/// entry; unknown kinds are answered with `Ok`, they are kept and passed on.
+pub trait Materialize {
+    /// Takes the payload into the tables of its room.
+    ///
+    /// # Errors
+    ///
+    /// [`MaterializeError`]; what a refused payload did to the tables is rolled back by the caller.
+    fn apply(&mut self, conn: &Connection, arrived: &Arrived<'_>) -> Result<(), MaterializeError>;
+}

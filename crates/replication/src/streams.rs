@@ -1,0 +1,86 @@
+//! What streams are about: the protocol below sees numbers, this is where they get a meaning.
+
+use sync_protocol::{Class, StreamId};
+use vocab::{Compartment, PatientId};
+
+/// Family of streams about one patient.
+const SCOPE_PATIENT: u8 = 1;
+/// Family of streams that the hub's authority writes for every node.
+const SCOPE_POLICY: u8 = 3;
+
+/// What a stream is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Topic {
+    /// One compartment of one patient's record.
+    Patient(PatientId, Compartment),
+    /// The directory of sites and their keys, written by the hub, for every node.
+    Policy,
+    /// Something a newer version knows: kept and passed on, not looked into.
+    Unknown,
+}
+
+/// The stream of one compartment of one patient's record.
+#[must_use]
+pub const fn patient_stream(patient: PatientId, compartment: Compartment) -> StreamId {
+    StreamId {
+        scope: SCOPE_PATIENT,
+        subject: patient.bytes(),
+        compartment: compartment.number(),
+        generation: 0,
+    }
+}
+
+/// The stream of the site directory.
+#[must_use]
+pub const fn policy_stream() -> StreamId {
+    StreamId { scope: SCOPE_POLICY, subject: [0; 16], compartment: 0, generation: 0 }
+}
+
+/// What `stream` is about.
+#[must_use]
+pub fn topic(stream: &StreamId) -> Topic {
+    match stream.scope {
+        SCOPE_PATIENT => Compartment::from_number(stream.compartment)
+            .map_or(Topic::Unknown, |compartment| {
+                Topic::Patient(PatientId::from_bytes(stream.subject), compartment)
+            }),
+        SCOPE_POLICY if *stream == policy_stream() => Topic::Policy,
+        _ => Topic::Unknown,
+    }
+}
+
+/// The one class a stream travels in: what a person must see now, permissions, records, and then
+/// bulk readings.
+#[must_use]
+pub fn class(stream: &StreamId) -> Class {
+    match topic(stream) {
+        Topic::Policy | Topic::Patient(_, Compartment::Consent) => Class::Policy,
+        Topic::Patient(_, Compartment::Alerts) => Class::Urgent,
+        Topic::Patient(_, Compartment::Vitals) => Class::Fresh,
+        Topic::Patient(_, _) | Topic::Unknown => Class::Records,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_stream_leads_back_to_its_topic_and_each_has_one_class() {
+        let patient = PatientId::from_bytes([9; 16]);
+        for compartment in Compartment::ALL {
+            let stream = patient_stream(patient, compartment);
+            assert_eq!(topic(&stream), Topic::Patient(patient, compartment));
+        }
+        assert_eq!(topic(&policy_stream()), Topic::Policy);
+        check(Compartment::Alerts, Class::Urgent);
+        check(Compartment::Consent, Class::Policy);
+        check(Compartment::Identity, Class::Records);
+        check(Compartment::Vitals, Class::Fresh);
+    }
+
+    #[track_caller]
+    fn check(compartment: Compartment, expected: Class) {
+        assert_eq!(class(&patient_stream(PatientId::from_bytes([9; 16]), compartment)), expected);
+    }
+}

@@ -14,9 +14,9 @@
 //! 5. **Time.** What is left counts from its first moment until just before its end.
 //! 6. **Default.** No grant, no permission.
 //!
-//! Of CONSENT's full order, legal holds, emergency access and leases are not part of this version;
-//! each goes before rule 2 or into rule 5. Roles are checked elsewhere and first: permission of the
-//! patient never widens what a role may do.
+//! Legal holds, emergency access and leases are not part of this version; the first two belong
+//! around rule 1, the last into rule 5. Roles are checked elsewhere and first: what a patient allows
+//! never widens what a role may do.
 
 use vocab::{Compartment, Purpose, SiteId, Timestamp};
 

@@ -401,6 +401,8 @@ mod tests {
         check(FactKind::ConsentGrant, &unknown, Some(BadFact::Unknown("compartment")));
         unknown[compartments] = 0;
         check(FactKind::ConsentGrant, &unknown, Some(BadFact::Grant(BadGrant::Empty)));
+        let longest = vec![VERSION; FACT_BYTES_MAX];
+        check(FactKind::ConsentGrant, &longest, Some(BadFact::Unknown("language")));
         let too_long = vec![VERSION; FACT_BYTES_MAX + 1];
         check(FactKind::ConsentGrant, &too_long, Some(BadFact::TooLong));
     }

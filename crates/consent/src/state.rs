@@ -126,8 +126,8 @@ impl ConsentState {
         };
         Some(match closed {
             Some(revoke) => Standing::Withdrawn(revoke),
-            None if judged.grant.is_in_time(at) => Standing::InForce,
             None if at < terms.valid_from => Standing::NotYet,
+            None if judged.grant.is_in_time(at) => Standing::InForce,
             None => Standing::Over,
         })
     }
@@ -164,11 +164,11 @@ impl Judged {
         match &revoke.terms().scope {
             RevokeScope::Everything => self.close(id),
             RevokeScope::Grants(named) if named.contains(&self.grant.id()) => self.close(id),
-            RevokeScope::Site(site) if self.grant.terms().recipient.includes(*site) => {
+            RevokeScope::Grants(_) => {}
+            RevokeScope::Site(site) => {
                 let lowest = self.closed_to.entry(*site).or_insert(id);
                 *lowest = id.min(*lowest);
             }
-            RevokeScope::Grants(_) | RevokeScope::Site(_) => {}
         }
     }
 

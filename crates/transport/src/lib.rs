@@ -24,6 +24,7 @@ mod outbox;
 mod registry;
 
 pub mod dialer;
+pub mod drive;
 pub mod join;
 pub mod listener;
 

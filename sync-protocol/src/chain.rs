@@ -57,6 +57,7 @@ impl ReplayGuard {
     /// # Errors
     ///
     /// [`NotFresh`]; the entry comes back to be counted or kept aside.
+    #[expect(clippy::result_large_err, reason = "the refused entry is wanted back, and is rare")]
     pub fn admit(
         entry: Verified<Entry>,
         head: Option<ChainHead>,

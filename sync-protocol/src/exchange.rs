@@ -9,9 +9,13 @@
 //! unconfirmed, compares one sum with the hub, and is then steady: its own entries go up, what it
 //! may see comes down, both within windows that bound memory whatever the backlog is.
 
+mod acks;
 mod edge;
 mod feed;
 mod hub;
+mod intake;
+mod lanes;
+mod marks;
 mod ops;
 mod push;
 

@@ -52,17 +52,25 @@ impl LaneEncoder {
         self.chains.clear();
     }
 
-    /// Whether another chain can get a short name. If not, finish the frame and call
-    /// [`make_room`](Self::make_room) before the next.
+    /// Whether a frame full of new chains still fits the table. If not, call
+    /// [`make_room`](Self::make_room) before the next frame.
     #[must_use]
     pub fn has_room(&self) -> bool {
-        self.chains.len() < limits::LANE_CHAINS_MAX
+        self.chains.len() + limits::FRAME_ENTRIES_MAX <= limits::LANE_CHAINS_MAX
     }
 
-    /// Starts the table of chains anew when it is full.
+    /// Starts the lane and its table of chains anew when the table is full. Call it between frames
+    /// only: names given for a frame must travel in that frame.
     pub fn make_room(&mut self) {
         if !self.has_room() {
             self.restart();
+        }
+    }
+
+    /// Forgets where a chain stands: its next entry says so itself.
+    pub fn cut_thread(&mut self, origin: NodeId, stream: StreamId) {
+        if let Some((_, thread)) = self.chains.get_mut(&(origin, stream)) {
+            *thread = None;
         }
     }
 
@@ -250,12 +258,12 @@ impl LaneDecoder {
         Ok(Expanded { entry, id, key: known.key })
     }
 
-    /// Forgets where the chain of an entry stands: what follows needs an anchor of its own.
-    pub fn cut_thread(&mut self, origin: NodeId, stream: StreamId) {
-        for known in &mut self.chains {
-            if known.origin == origin && known.stream == stream {
-                known.thread = None;
-            }
+    /// Forgets where the chain with this short name stands, because its last entry was not what it
+    /// seemed: what follows needs an anchor of its own.
+    pub fn cut_thread(&mut self, chain: u32) {
+        let known = usize::try_from(chain).ok().and_then(|at| self.chains.get_mut(at));
+        if let Some(known) = known {
+            known.thread = None;
         }
     }
 }
@@ -303,9 +311,6 @@ fn unwire_payload(
 ) -> Result<Payload, LaneError> {
     let (payload, len, commitment) = match payload {
         WirePayload::Present(bytes) => {
-            if bytes.len() > limits::PAYLOAD_BYTES_MAX {
-                return Err(LaneError::Payload);
-            }
             let len = u32::try_from(bytes.len()).map_err(|_| LaneError::Payload)?;
             let commitment = commitment::commit(header, key, &bytes).ok_or(LaneError::Payload)?;
             (Payload::Present(bytes), len, commitment)
@@ -315,6 +320,9 @@ fn unwire_payload(
         }
         WirePayload::Erased { len, commitment } => (Payload::Erased, len, commitment),
     };
+    if usize::try_from(len).map_or(true, |len| len > limits::PAYLOAD_BYTES_MAX) {
+        return Err(LaneError::Payload);
+    }
     header.payload_len = len;
     header.commitment = commitment;
     Ok(payload)

@@ -34,6 +34,9 @@ pub const COMPARE_STREAMS_MAX: usize = 1_024;
 /// Longest unlogged live message.
 pub const LIVE_BYTES_MAX: usize = 2_048;
 
+/// Live messages that wait for a screen; older ones are replaced by newer anyway.
+pub const LIVE_WAITING_MAX: usize = 64;
+
 /// Bytes that an edge sends ahead of their acknowledgement. Two round trips of a 600 ms, 20 Mbit/s
 /// link; memory of a session stays within it whatever the backlog is.
 pub const PUSH_WINDOW_BYTES: usize = 4 * 1024 * 1024;
@@ -47,12 +50,30 @@ pub const FEED_WINDOW_BYTES: usize = 4 * 1024 * 1024;
 /// What one read of stored entries may bring into memory.
 pub const PAGE_BYTES: usize = 256 * 1024;
 
-/// An entry or page that nobody acknowledged for so long is sent again (milliseconds). Longer than
-/// any round trip of a link that still carries a conversation.
+/// An entry or page that nobody acknowledged for so long, beyond the time that what was sent before
+/// it needs on the slowest link, is sent again (milliseconds). Longer than any round trip of a link
+/// that still carries a conversation.
 pub const RESEND_AFTER_MS: u64 = 10_000;
+
+/// What the slowest link still carries in a millisecond: 16 kbit/s, half of a 64 kbit/s line that
+/// loses every fifth packet. A full window of 4 MiB is waited for 35 minutes.
+pub const SLOWEST_BYTES_PER_MS: u64 = 2;
+
+/// First pause before an entry is sent again whose predecessor the hub misses (milliseconds); it
+/// doubles with every further time.
+pub const GAP_RETRY_MS: u64 = 1_000;
+
+/// How often such an entry is sent before it is left for the next conversation: after two minutes
+/// its predecessor is not late but refused.
+pub const GAP_TRIES_MAX: u32 = 7;
+
+/// Questions to storage that may be open before no further frame is taken from the peer. At 16 KiB
+/// each they keep a busy writer in work.
+pub const OPS_OPEN_MAX: usize = 64;
 
 /// The greeting must be answered within this time (milliseconds).
 pub const GREETING_TIMEOUT_MS: u64 = 30_000;
 
 const _: () = assert!(FRAME_BYTES_TARGET < FRAME_BYTES_MAX);
 const _: () = assert!(PAGE_BYTES <= PUSH_WINDOW_BYTES && PAGE_BYTES <= FEED_WINDOW_BYTES);
+const _: () = assert!(FRAME_ENTRIES_MAX <= LANE_CHAINS_MAX);

@@ -33,7 +33,6 @@ macro_rules! messages {
     ($($(#[$doc:meta])* $number:literal $name:ident),* $(,)?) => {
         /// Everything that can be said.
         #[derive(Clone, Debug, PartialEq, Eq)]
-        #[expect(clippy::large_enum_variant, reason = "messages live for one call")]
         pub enum Message {
             $($(#[$doc])* $name($name),)*
         }

@@ -52,46 +52,52 @@ impl Scheduler {
 
     /// The next frame among the classes whose lane is `ready`.
     pub fn pop(&mut self, ready: impl Fn(Class) -> bool) -> Option<(Class, Vec<u8>)> {
-        let strict = STRICT.into_iter().find(|&class| ready(class) && self.waiting(class) > 0);
-        if let Some(class) = strict {
+        let may_go = |class: Class| ready(class) && self.waiting(class).is_some();
+        if let Some(class) = STRICT.into_iter().find(|&class| may_go(class)) {
             return self.take(class);
         }
-        if !QUANTA.iter().any(|&(class, _)| ready(class) && self.waiting(class) > 0) {
+        if !QUANTA.iter().any(|&(class, _)| may_go(class)) {
             return None;
         }
         // Each visit to a class with work adds its quantum, so this ends: a frame is at most
         // FRAME_BYTES_MAX and some quantum is added in every round.
         loop {
             let (class, quantum) = *QUANTA.get(self.turn % QUANTA.len())?;
-            let next_len = self.waiting(class);
+            let next_len = self.waiting(class).filter(|_| ready(class));
             let deficit = self.deficits.get_mut(class.index())?;
-            if next_len == 0 || !ready(class) {
-                *deficit = 0;
-                self.turn += 1;
-            } else if *deficit >= next_len {
-                *deficit -= next_len;
-                return self.take(class);
-            } else {
-                *deficit += quantum;
-                if *deficit < next_len {
+            match next_len {
+                Some(len) if *deficit >= len => {
+                    *deficit -= len;
+                    let left = *deficit;
+                    let taken = self.take(class);
+                    // The turn passes on once the class has used what it was given.
+                    if self.waiting(class).is_some_and(|next| left < next) {
+                        self.turn += 1;
+                    }
+                    return taken;
+                }
+                Some(len) => {
+                    *deficit += quantum;
+                    if *deficit < len {
+                        self.turn += 1;
+                    }
+                }
+                None => {
+                    *deficit = 0;
                     self.turn += 1;
                 }
             }
         }
     }
 
-    /// Length of the first frame waiting in `class`; 0 when none is.
-    fn waiting(&self, class: Class) -> usize {
-        self.queues.get(class.index()).and_then(VecDeque::front).map_or(0, Vec::len)
+    /// Length of the first frame waiting in `class`.
+    fn waiting(&self, class: Class) -> Option<usize> {
+        self.queues.get(class.index()).and_then(VecDeque::front).map(Vec::len)
     }
 
     fn take(&mut self, class: Class) -> Option<(Class, Vec<u8>)> {
         let frame = self.queues.get_mut(class.index())?.pop_front()?;
         self.bytes -= frame.len();
-        // The turn passes on once the class has used what it was given.
-        if self.deficits.get(class.index()).is_some_and(|&deficit| deficit < self.waiting(class)) {
-            self.turn += 1;
-        }
         Some((class, frame))
     }
 }

@@ -6,7 +6,7 @@
 use ed25519_dalek::{Signature, Signer as _, SigningKey, VerifyingKey};
 
 use crate::canonical::{self, HEADER_BYTES, SIGNING_PREFIX};
-use crate::{ChainKey, Entry, EntryId, Header, NodeId, Payload, commitment};
+use crate::{ChainKey, Entry, EntryId, Header, NodeId, Payload, commitment, limits};
 
 /// Why an entry is not what it claims to be.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -134,8 +134,9 @@ impl Signer {
 
     /// Signs our own entry: fills in length and commitment, and takes origin from the key.
     ///
-    /// `None` when the payload is longer than a `u32` counts or shorter than the salt it should
-    /// begin with.
+    /// `None` when the payload is longer than [`PAYLOAD_BYTES_MAX`](limits::PAYLOAD_BYTES_MAX) or
+    /// shorter than the salt it should begin with, or when position and link contradict each other:
+    /// nobody would take such an entry.
     #[must_use]
     pub fn sign(
         &self,
@@ -144,6 +145,10 @@ impl Signer {
         payload: Vec<u8>,
     ) -> Option<Verified<Entry>> {
         let mut header = Header { origin: self.node, ..header };
+        canonical::check_link(&header).ok()?;
+        if payload.len() > limits::PAYLOAD_BYTES_MAX {
+            return None;
+        }
         header.payload_len = u32::try_from(payload.len()).ok()?;
         header.commitment = commitment::commit(&header, chain_key, &payload)?;
         let signature = self.key.sign(&signed_message(&header)).to_bytes();

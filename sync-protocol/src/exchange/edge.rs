@@ -1,23 +1,23 @@
 //! The edge's side of a conversation.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::{BTreeSet, VecDeque};
 
-use super::ops::{Applied, EdgeOp, EdgeReply, HelloState, StoredRun};
+use super::acks::SentAcks;
+use super::intake::{Intake, Taken};
+use super::lanes::Lanes;
+use super::marks::Marks;
+use super::ops::{Applied, EdgeOp, EdgeReply, HelloState};
 use super::push::PushPumps;
 use super::{Closed, Now, PUSH_CLASSES, Tally, Violation};
-use crate::lane::{LaneDecoder, LaneEncoder, LaneError, full};
+use crate::lane::full;
 use crate::message::{
-    Bye, ByeReason, Compare, Frame, Hello, HelloAck, Live, Message, PROTOCOL_VERSIONS, Push,
-    PushAck, Resync, StreamAck, StreamData, StreamPosition, StreamState, Verdict,
+    Bye, ByeReason, Compare, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
+    Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
-use crate::scheduler::Scheduler;
 use crate::{Class, Epoch, NodeId, limits};
 
 /// How long between two greetings on a link that loses them (milliseconds).
 const GREETING_REPEAT_MS: Now = 3_000;
-
-/// How long between two requests to start a lane anew (milliseconds).
-const RESYNC_REPEAT_MS: Now = 1_000;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -42,23 +42,23 @@ pub struct EdgeExchange {
     wall_ms: u64,
     hello: Option<HelloState>,
     hub_feed: (u64, [u8; 16]),
-    out: [LaneEncoder; Class::COUNT],
-    inward: [LaneDecoder; Class::COUNT],
-    resync_asked: BTreeMap<u8, Now>,
-    scheduler: Scheduler,
+    /// The sums differed: storage was asked for each stream.
+    comparing: bool,
+    lanes: Lanes,
     ops: VecDeque<EdgeOp>,
+    /// Questions that storage was given and has not answered.
+    asked: usize,
     pumps: PushPumps,
-    /// Acknowledged, and not yet given to storage.
-    to_mark: PushAck,
-    marking: bool,
-    ack_number: u64,
-    /// Sent acknowledgements by number, until the hub confirms them.
-    acks: BTreeMap<u64, Vec<StreamPosition>>,
+    marks: Marks,
+    intake: Intake,
+    acks: SentAcks,
     to_forget: Vec<StreamPosition>,
     forgetting: bool,
-    full_wanted: VecDeque<(Epoch, u64)>,
+    /// Own entries that the hub wants in their long form.
+    full_wanted: BTreeSet<(Epoch, u64)>,
     reading_one: bool,
     hub_wall_ms: Option<u64>,
+    live_in: VecDeque<Live>,
     tally: Tally,
 }
 
@@ -74,21 +74,20 @@ impl EdgeExchange {
             wall_ms,
             hello: None,
             hub_feed: (0, [0; 16]),
-            out: Default::default(),
-            inward: Default::default(),
-            resync_asked: BTreeMap::new(),
-            scheduler: Scheduler::default(),
+            comparing: false,
+            lanes: Lanes::default(),
             ops: VecDeque::from([EdgeOp::LoadHello]),
+            asked: 0,
             pumps: PushPumps::new(),
-            to_mark: PushAck::default(),
-            marking: false,
-            ack_number: 0,
-            acks: BTreeMap::new(),
+            marks: Marks::default(),
+            intake: Intake::default(),
+            acks: SentAcks::default(),
             to_forget: Vec::new(),
             forgetting: false,
-            full_wanted: VecDeque::new(),
+            full_wanted: BTreeSet::new(),
             reading_one: false,
             hub_wall_ms: None,
+            live_in: VecDeque::new(),
             tally: Tally::default(),
         }
     }
@@ -99,24 +98,28 @@ impl EdgeExchange {
             return;
         }
         let Ok(frame) = Frame::decode(bytes) else { return self.violation(Violation::Frame) };
-        if class != Class::Control && !self.placed(now, class, &frame) {
+        if !self.lanes.place(now, class, &frame) {
             return;
         }
         let Some(message) = frame.message else { return };
+        if !Lanes::carries(class, &message) {
+            return self.violation(Violation::OutOfTurn);
+        }
         match message {
             Message::HelloAck(ack) => self.greeted(ack),
-            Message::PushAck(ack) => self.push_ack(ack),
+            Message::PushAck(ack) => self.push_ack(now, ack),
             Message::StreamData(data) => self.stream_data(now, class, data),
             Message::AcksStored(stored) => {
-                let open = self.acks.split_off(&stored.number.saturating_add(1));
-                let done = std::mem::replace(&mut self.acks, open);
-                self.to_forget.extend(done.into_values().flatten());
+                self.to_forget.extend(self.acks.confirmed(stored.number));
             }
-            Message::NeedFull(need) => self.full_wanted.push_back((need.epoch, need.oseq)),
+            Message::NeedFull(need) => self.need_full(need),
             Message::Resync(resync) => self.resync(resync),
             Message::Bye(bye) => self.close(by_peer(bye)),
-            // Latest values of other sites go straight to the screens, not through here.
-            Message::Live(_) => {}
+            // Latest values of other sites, for screens; the oldest go when nobody looks.
+            Message::Live(live) => {
+                self.live_in.truncate(limits::LIVE_WAITING_MAX - 1);
+                self.live_in.push_front(live);
+            }
             Message::Hello(_)
             | Message::Push(_)
             | Message::StreamAck(_)
@@ -128,6 +131,7 @@ impl EdgeExchange {
 
     /// Feeds storage's answer.
     pub fn stored(&mut self, now: Now, reply: EdgeReply) {
+        self.asked = self.asked.saturating_sub(1);
         if self.closed().is_some() {
             return;
         }
@@ -138,24 +142,30 @@ impl EdgeExchange {
                 self.send_hello();
             }
             EdgeReply::Received { diverged } => {
-                self.marking = false;
+                self.marks.recorded();
+                self.pumps.marked();
                 self.tally.divergences += u64::from(diverged);
                 if self.phase == Phase::Settling {
                     self.ops.push_back(EdgeOp::ReadFeed { by_stream: false });
                 }
             }
             EdgeReply::Feed { total, streams } => {
-                self.compare(total.count, total.short(), &streams)
+                self.compare(total.count, total.short(), &streams);
             }
             EdgeReply::Outbox(page) => self.pumps.page(page),
             EdgeReply::One(entry) => {
                 self.reading_one = false;
                 if let Some(found) = entry {
+                    // The hub lost the thread of this chain: what follows says where it stands.
+                    let header = &found.entry.header;
+                    for class in PUSH_CLASSES {
+                        self.lanes.encoder(class).cut_thread(header.origin, header.stream);
+                    }
                     let message = full(&found.entry, &found.key, found.oseq).into();
-                    self.send(Class::Control, &message);
+                    self.lanes.send(Class::Control, &message);
                 }
             }
-            EdgeReply::Applied(position, applied) => self.applied(position, applied),
+            EdgeReply::Applied(position, applied) => self.applied(now, position, applied),
             EdgeReply::Forgot => self.forgetting = false,
             EdgeReply::Failed => self.close(Closed::Storage),
         }
@@ -168,10 +178,12 @@ impl EdgeExchange {
         self.pump(now);
     }
 
-    /// Sends latest values for screens, if the conversation is steady and nothing waits before them.
+    /// Sends latest values for screens, if the conversation is steady, nothing waits before them and
+    /// they are not longer than [`LIVE_BYTES_MAX`](limits::LIVE_BYTES_MAX).
     pub fn live(&mut self, live: Live) {
-        if self.phase == Phase::Steady && self.scheduler.bytes() < limits::FRAME_BYTES_TARGET {
-            self.send(Class::Fresh, &live.into());
+        let small = live.values.len() <= limits::LIVE_BYTES_MAX;
+        if self.phase == Phase::Steady && small && self.lanes.has_room_for_live() {
+            self.lanes.send(Class::Fresh, &live.into());
         }
     }
 
@@ -186,25 +198,42 @@ impl EdgeExchange {
                 self.send_hello();
             }
         }
-        for class in self.pumps.overdue(now) {
-            self.pumps.rewind(class);
+        self.pumps.expire(now);
+        for ack in self.acks.overdue(now) {
+            self.tally.resent += 1;
+            self.lanes.send(Class::Control, &ack.into());
         }
         self.pump(now);
     }
 
     /// Ends the conversation in good order.
     pub fn finish(&mut self) {
-        self.send(Class::Control, &Bye { reason: ByeReason::Done, retry_after_ms: None }.into());
+        let bye = Bye { reason: ByeReason::Done, retry_after_ms: None };
+        self.lanes.send(Class::Control, &bye.into());
     }
 
     /// The next thing to ask of storage.
     pub fn poll_store(&mut self) -> Option<EdgeOp> {
-        self.ops.pop_front()
+        let op = self.ops.pop_front()?;
+        self.asked += 1;
+        Some(op)
+    }
+
+    /// Whether storage keeps up. While it does not, take no frame from the link: what waits here
+    /// stays bounded, and the peer is slowed down by the link.
+    #[must_use]
+    pub fn takes_frames(&self) -> bool {
+        self.asked + self.ops.len() < limits::OPS_OPEN_MAX
     }
 
     /// The next frame for a lane that is `ready`.
     pub fn poll_transmit(&mut self, ready: impl Fn(Class) -> bool) -> Option<(Class, Vec<u8>)> {
-        self.scheduler.pop(ready)
+        self.lanes.pop(ready)
+    }
+
+    /// Latest values of other sites, the oldest first.
+    pub fn poll_live(&mut self) -> Option<Live> {
+        self.live_in.pop_back()
     }
 
     /// When to call [`timeout`](Self::timeout) at the latest.
@@ -212,7 +241,10 @@ impl EdgeExchange {
     pub fn poll_timeout(&self) -> Option<Now> {
         match self.phase {
             Phase::Greeting { last_sent, .. } => Some(last_sent + GREETING_REPEAT_MS),
-            Phase::Loading | Phase::Settling | Phase::Steady => self.pumps.next_timeout(),
+            Phase::Loading | Phase::Settling => None,
+            Phase::Steady => {
+                [self.pumps.next_timeout(), self.acks.next_timeout()].into_iter().flatten().min()
+            }
             Phase::Closed(_) => None,
         }
     }
@@ -222,7 +254,7 @@ impl EdgeExchange {
     pub fn closed(&self) -> Option<&Closed> {
         match &self.phase {
             Phase::Closed(closed) => Some(closed),
-            _ => None,
+            Phase::Loading | Phase::Greeting { .. } | Phase::Settling | Phase::Steady => None,
         }
     }
 
@@ -237,19 +269,26 @@ impl EdgeExchange {
     pub fn is_idle(&self) -> bool {
         self.is_steady()
             && self.pumps.is_idle()
-            && !self.marking
-            && self.to_mark == PushAck::default()
-            && self.scheduler.bytes() == 0
+            && self.marks.is_idle()
+            && self.lanes.is_empty()
             && self.ops.is_empty()
+            && self.asked == 0
+            && self.intake.is_empty()
             && self.acks.is_empty()
             && self.to_forget.is_empty()
             && !self.forgetting
+            && self.full_wanted.is_empty()
     }
 
     /// What happened so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        Tally { resent: self.pumps.resent, ..self.tally }
+        Tally {
+            resent: self.tally.resent + self.pumps.resent,
+            repeats: self.tally.repeats + self.lanes.repeats,
+            resyncs: self.lanes.resyncs,
+            ..self.tally
+        }
     }
 
     /// The hub's wall clock at the greeting, milliseconds since 1970.
@@ -271,9 +310,10 @@ impl EdgeExchange {
         self.hub_feed = ack.feed;
         self.hub_wall_ms = Some(ack.wall_ms);
         self.phase = Phase::Settling;
-        self.marking = true;
+        self.marks.settling();
         // What the greeting repeated is on record at the hub now.
         if let Some(hello) = &mut self.hello {
+            hello.unconfirmed.truncate(limits::HELLO_ACKS_MAX);
             self.to_forget.append(&mut hello.unconfirmed);
         }
         self.ops.push_back(EdgeOp::MarkReceived {
@@ -291,25 +331,25 @@ impl EdgeExchange {
         }
         if (count, sum) == self.hub_feed {
             self.phase = Phase::Steady;
-        } else if streams.is_empty() && count > 0 {
+        } else if count > 0 && !std::mem::replace(&mut self.comparing, true) {
             self.ops.push_back(EdgeOp::ReadFeed { by_stream: true });
         } else {
             self.tally.divergences += 1;
             let mut chunks = streams.chunks(limits::COMPARE_STREAMS_MAX).peekable();
             if chunks.peek().is_none() {
                 let nothing = Compare { streams: Vec::new(), more: false };
-                self.send(Class::Control, &nothing.into());
+                self.lanes.send(Class::Control, &nothing.into());
             }
             while let Some(chunk) = chunks.next() {
                 let more = chunks.peek().is_some();
                 let message = Compare { streams: chunk.to_vec(), more }.into();
-                self.send(Class::Control, &message);
+                self.lanes.send(Class::Control, &message);
             }
             self.phase = Phase::Steady;
         }
     }
 
-    fn push_ack(&mut self, ack: PushAck) {
+    fn push_ack(&mut self, now: Now, ack: PushAck) {
         let well_formed = ack.received.iter().all(|(_, ranges)| ranges.is_well_formed());
         if self.phase != Phase::Steady || !well_formed {
             return self.violation(Violation::Contradiction);
@@ -319,119 +359,57 @@ impl EdgeExchange {
         }
         for &(epoch, oseq, verdict) in &ack.verdicts {
             match verdict {
-                // Stays in flight until it is overdue, and is then sent again with what is missing.
-                Verdict::Gap(_) | Verdict::Quarantined(_) => {}
+                // Stays in flight and is sent again with what is missing.
+                Verdict::Gap(_) => self.pumps.gap(now, epoch, oseq),
+                // Its header is held: it is among the received.
+                Verdict::Quarantined(_) => {}
                 Verdict::Fork | Verdict::NotAuthentic | Verdict::Foreign => {
                     self.tally.refused += 1;
                     self.pumps.refused(epoch, oseq);
                 }
             }
         }
-        for (epoch, ranges) in ack.received {
-            match self.to_mark.received.iter_mut().find(|(known, _)| *known == epoch) {
-                Some((_, known)) => known.merge(&ranges),
-                None => self.to_mark.received.push((epoch, ranges)),
-            }
-        }
-        self.to_mark.durable.extend(ack.durable);
-        self.to_mark.verdicts.extend(
-            ack.verdicts.into_iter().filter(|(_, _, verdict)| !matches!(verdict, Verdict::Gap(_))),
-        );
-        for state in ack.streams {
-            self.to_mark.streams.retain(|known| known.stream != state.stream);
-            self.to_mark.streams.push(state);
-        }
+        self.marks.add(ack);
     }
 
     fn stream_data(&mut self, now: Now, class: Class, data: StreamData) {
-        if data.from_idx > data.to_idx || data.entries.len() > limits::FRAME_ENTRIES_MAX {
-            return self.violation(Violation::Contradiction);
-        }
-        let hub = self.hub;
-        let Some(lane) = self.inward.get_mut(class.index()) else { return };
-        if lane.define(hub, &data.chains).is_err() {
-            return self.violation(Violation::Limit);
-        }
-        let mut entries = Vec::with_capacity(data.entries.len());
-        let mut authentic = true;
-        for wire in data.entries {
-            // After one that cannot be used the rest still passes over the lane's table.
-            let Ok(expanded) = lane.expand(wire) else {
-                authentic = false;
-                continue;
-            };
-            let header = expanded.entry.unchecked().header;
-            match expanded.entry.verify(&expanded.key) {
-                Ok(entry) if header.stream == data.stream => entries.push((entry, expanded.key)),
-                _ => {
-                    authentic = false;
-                    lane.cut_thread(header.origin, header.stream);
-                }
+        match self.intake.take(now, self.hub, self.lanes.decoder(class), data) {
+            Ok(Taken::Run(run)) if self.phase == Phase::Steady => {
+                self.ops.push_back(EdgeOp::Apply(run));
             }
-        }
-        if !authentic {
+            Ok(Taken::Run(run)) => self.intake.hold(run),
             // Not stored and not acknowledged: on a lane started anew the run comes in full.
-            self.tally.refused += 1;
-            let generation = lane.generation();
-            return self.ask_resync(now, class, generation);
+            Ok(Taken::Refused { generation }) => {
+                self.tally.refused += 1;
+                self.lanes.ask_resync(now, class, generation);
+            }
+            Ok(Taken::RefusedAgain) => self.tally.refused += 1,
+            Err(violation) => self.violation(violation),
         }
-        self.ops.push_back(EdgeOp::Apply(StoredRun {
-            stream: data.stream,
-            version: data.version,
-            from_idx: data.from_idx,
-            to_idx: data.to_idx,
-            head_sum: data.head_sum,
-            entries,
-        }));
     }
 
-    fn applied(&mut self, position: StreamPosition, applied: Applied) {
+    fn applied(&mut self, now: Now, position: StreamPosition, applied: Applied) {
         let Applied::Stored { fresh, diverged } = applied else { return };
         self.tally.entries_stored += u64::from(fresh);
         self.tally.repeats += u64::from(fresh == 0);
         self.tally.divergences += u64::from(diverged);
-        self.ack_number += 1;
-        let positions = vec![position];
-        let message = StreamAck { number: self.ack_number, positions: positions.clone() }.into();
-        self.acks.insert(self.ack_number, positions);
-        self.send(Class::Control, &message);
+        let ack = self.acks.add(now, vec![position]);
+        self.lanes.send(Class::Control, &ack.into());
+    }
+
+    fn need_full(&mut self, need: NeedFull) {
+        // Whatever is not in flight was answered, or will be read and sent again anyway.
+        if self.pumps.is_in_flight(need.epoch, need.oseq) {
+            self.full_wanted.insert((need.epoch, need.oseq));
+        }
     }
 
     fn resync(&mut self, resync: Resync) {
         let Some(class) = Class::from_number(resync.class) else {
             return self.violation(Violation::Contradiction);
         };
-        let restarted =
-            self.out.get_mut(class.index()).is_some_and(|lane| lane.resync(resync.generation));
-        if restarted {
-            self.tally.resyncs += 1;
-            self.scheduler.clear(class);
+        if self.lanes.resync(class, resync.generation) {
             self.pumps.rewind(class);
-        }
-    }
-
-    /// Gives the frame its place on its lane; `false` when it must not be used.
-    fn placed(&mut self, now: Now, class: Class, frame: &Frame) -> bool {
-        let Some(lane) = self.inward.get_mut(class.index()) else { return false };
-        match lane.place(frame) {
-            Ok(()) => true,
-            Err(LaneError::Gap { generation }) => {
-                self.ask_resync(now, class, generation);
-                false
-            }
-            Err(_) => {
-                self.tally.repeats += 1;
-                false
-            }
-        }
-    }
-
-    fn ask_resync(&mut self, now: Now, class: Class, generation: u32) {
-        let asked = self.resync_asked.get(&class.number());
-        if asked.is_none_or(|&at| now.saturating_sub(at) >= RESYNC_REPEAT_MS) {
-            self.resync_asked.insert(class.number(), now);
-            let message = Resync { class: class.number(), generation }.into();
-            self.send(Class::Control, &message);
         }
     }
 
@@ -440,27 +418,21 @@ impl EdgeExchange {
         if self.phase != Phase::Steady {
             return;
         }
+        self.ops.extend(self.intake.release().into_iter().map(EdgeOp::Apply));
         self.ops.extend(self.pumps.reads());
         for class in PUSH_CLASSES {
             self.push_frames(now, class);
         }
-        if !self.marking && self.to_mark != PushAck::default() {
-            self.marking = true;
-            let ack = std::mem::take(&mut self.to_mark);
-            self.ops.push_back(EdgeOp::MarkReceived {
-                received: ack.received,
-                durable: ack.durable,
-                incarnation: None,
-                verdicts: ack.verdicts,
-                streams: ack.streams,
-            });
+        if let Some(op) = self.marks.next() {
+            self.pumps.marking();
+            self.ops.push_back(op);
         }
         if !self.forgetting && !self.to_forget.is_empty() {
             self.forgetting = true;
             self.ops.push_back(EdgeOp::ForgetAcks(std::mem::take(&mut self.to_forget)));
         }
         if !self.reading_one
-            && let Some((epoch, oseq)) = self.full_wanted.pop_front()
+            && let Some((epoch, oseq)) = self.full_wanted.pop_first()
         {
             self.reading_one = true;
             self.ops.push_back(EdgeOp::ReadOne { epoch, oseq });
@@ -471,8 +443,7 @@ impl EdgeExchange {
         loop {
             let batch = self.pumps.next(now, class);
             let Some(epoch) = batch.first().map(|entry| entry.epoch) else { return };
-            let Some(lane) = self.out.get_mut(class.index()) else { return };
-            lane.make_room();
+            let lane = self.lanes.encoder(class);
             let mut chains = Vec::new();
             let mut entries = Vec::with_capacity(batch.len());
             for own in &batch {
@@ -480,14 +451,16 @@ impl EdgeExchange {
                 entries.push((own.oseq, wire));
             }
             self.tally.entries_sent += entries.len() as u64;
-            let frame = lane.frame(&Push { epoch, chains, entries }.into());
-            self.scheduler.push(class, frame);
+            self.lanes.send(class, &Push { epoch, chains, entries }.into());
             self.ops.extend(self.pumps.reads());
         }
     }
 
     fn send_hello(&mut self) {
-        let Some(state) = self.hello.clone() else { return };
+        let Some(mut state) = self.hello.clone() else { return };
+        // What does not fit is found out later: it is sent and known, or compared and differs.
+        state.claims.truncate(limits::HELLO_EPOCHS_MAX);
+        state.unconfirmed.truncate(limits::HELLO_ACKS_MAX);
         let hello = Hello {
             versions: PROTOCOL_VERSIONS,
             epoch: state.epoch,
@@ -497,18 +470,12 @@ impl EdgeExchange {
             unconfirmed: state.unconfirmed,
             wall_ms: self.wall_ms,
         };
-        self.send(Class::Control, &hello.into());
-    }
-
-    fn send(&mut self, class: Class, message: &Message) {
-        if let Some(lane) = self.out.get_mut(class.index()) {
-            self.scheduler.push(class, lane.frame(message));
-        }
+        self.lanes.send(Class::Control, &hello.into());
     }
 
     fn violation(&mut self, violation: Violation) {
         let reason = ByeReason::ProtocolViolation;
-        self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+        self.lanes.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
         self.close(Closed::Violation(violation));
     }
 
@@ -521,6 +488,8 @@ fn by_peer(bye: Bye) -> Closed {
     match bye.reason {
         ByeReason::NoCommonVersion => Closed::NoCommonVersion,
         ByeReason::Clone => Closed::Clone,
-        reason => Closed::ByPeer { reason, retry_after_ms: bye.retry_after_ms },
+        reason @ (ByeReason::Done | ByeReason::ProtocolViolation | ByeReason::Busy) => {
+            Closed::ByPeer { reason, retry_after_ms: bye.retry_after_ms }
+        }
     }
 }

@@ -1,92 +1,138 @@
 //! Runs of streams on their way to an edge: what was sent, and what to send again.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, VecDeque};
 
 use super::Now;
+use super::lanes::due;
 use super::ops::Run;
 use crate::message::StreamPosition;
-use crate::{StreamId, limits};
+use crate::{Class, StreamId, limits};
 
+/// A run that was sent and not yet acknowledged.
 #[derive(Debug)]
 struct Sent {
     to_idx: u64,
+    class: Class,
     bytes: usize,
-    at: Now,
+    due: Now,
 }
 
 /// The window of unacknowledged runs.
 #[derive(Debug, Default)]
 pub(super) struct Feed {
-    sent: BTreeMap<StreamId, Sent>,
+    /// By stream, each run beginning where the one before it ends.
+    sent: BTreeMap<StreamId, VecDeque<Sent>>,
     bytes: usize,
-    pub(super) reading: bool,
+    reading: bool,
+    /// The read under way started from places that are no longer the right ones.
+    discard: bool,
+    /// Something changed while the read was under way.
+    woken: bool,
     /// Nothing more was found at the last read, and nothing changed since.
-    pub(super) drained: bool,
+    drained: bool,
+    /// No run in flight is overdue before.
+    next_due: Option<Now>,
     pub(super) resent: u64,
 }
 
 impl Feed {
-    /// Whether another read may be asked for.
-    pub(super) fn wants_read(&self) -> bool {
-        !self.reading && !self.drained && self.bytes < limits::FEED_WINDOW_BYTES
+    /// Something was committed that the edge may have to be told.
+    pub(super) const fn wake(&mut self) {
+        self.drained = false;
+        self.woken = self.reading;
     }
 
     pub(super) fn is_idle(&self) -> bool {
         self.drained && !self.reading && self.sent.is_empty()
     }
 
-    /// Streams on their way, for the read to start after.
-    pub(super) fn positions(&self) -> Vec<(StreamId, u64)> {
-        self.sent.iter().map(|(stream, sent)| (*stream, sent.to_idx)).collect()
+    /// Whether to read on, and if so from where: the streams on their way with the position up to
+    /// which each was sent.
+    pub(super) fn read(&mut self) -> Option<Vec<(StreamId, u64)>> {
+        if self.reading || self.drained || self.bytes >= limits::FEED_WINDOW_BYTES {
+            return None;
+        }
+        self.reading = true;
+        self.woken = false;
+        let last = |(stream, runs): (&StreamId, &VecDeque<Sent>)| {
+            runs.back().map(|run| (*stream, run.to_idx))
+        };
+        Some(self.sent.iter().filter_map(last).collect())
+    }
+
+    /// Takes what a read found: the runs to send now.
+    pub(super) fn found(&mut self, runs: Vec<Run>) -> Vec<Run> {
+        self.reading = false;
+        if std::mem::take(&mut self.discard) {
+            return Vec::new();
+        }
+        self.drained = runs.is_empty() && !self.woken;
+        runs
     }
 
     pub(super) fn sending(&mut self, now: Now, run: &Run, bytes: usize) {
         self.bytes += bytes;
-        self.sent
-            .entry(run.stream)
-            .and_modify(|sent| {
-                sent.to_idx = run.to_idx;
-                sent.bytes += bytes;
-                sent.at = now;
-            })
-            .or_insert(Sent { to_idx: run.to_idx, bytes, at: now });
+        let due = due(now, self.bytes);
+        self.next_due = Some(self.next_due.map_or(due, |at| at.min(due)));
+        let sent = Sent { to_idx: run.to_idx, class: run.class, bytes, due };
+        self.sent.entry(run.stream).or_default().push_back(sent);
     }
 
+    /// Storage has on record that the edge holds this.
     pub(super) fn acknowledged(&mut self, position: &StreamPosition) {
-        let done = self.sent.get(&position.stream).is_some_and(|s| s.to_idx <= position.to_idx);
-        if done && let Some(sent) = self.sent.remove(&position.stream) {
-            self.bytes -= sent.bytes;
+        if let Some(runs) = self.sent.get_mut(&position.stream) {
+            while runs.front().is_some_and(|run| run.to_idx <= position.to_idx) {
+                self.bytes -= runs.pop_front().map_or(0, |run| run.bytes);
+            }
+            if runs.is_empty() {
+                self.sent.remove(&position.stream);
+            }
         }
-        self.drained = false;
+        self.wake();
     }
 
-    /// Forgets runs that nobody acknowledged in time, so that they are read and sent again.
+    /// Forgets streams that nobody acknowledged in time, so that they are read and sent again.
     pub(super) fn expire(&mut self, now: Now) {
-        let late = |sent: &Sent| now.saturating_sub(sent.at) >= limits::RESEND_AFTER_MS;
-        let overdue: Vec<StreamId> =
-            self.sent.iter().filter(|(_, sent)| late(sent)).map(|(stream, _)| *stream).collect();
-        for stream in overdue {
-            self.forget(&stream);
-            self.resent += 1;
+        if self.next_due.is_some_and(|at| at <= now) {
+            self.forget(|run| run.due <= now);
+            self.next_due = self.sent.values().flatten().map(|run| run.due).min();
         }
     }
 
     /// Everything in flight must be sent again.
     pub(super) fn rewind(&mut self) {
-        self.resent += self.sent.len() as u64;
-        self.sent.clear();
-        self.bytes = 0;
-        self.drained = false;
+        self.forget(|_| true);
+        self.discard = self.reading;
+        self.wake();
     }
 
-    fn forget(&mut self, stream: &StreamId) {
-        if let Some(sent) = self.sent.remove(stream) {
-            self.bytes -= sent.bytes;
+    /// Everything in flight on the lane of `class` must be sent again.
+    pub(super) fn rewind_class(&mut self, class: Class) {
+        self.forget(|run| run.class == class);
+        self.discard = self.reading;
+        self.wake();
+    }
+
+    /// Forgets every stream of which some run is lost: what follows that run is of no use.
+    fn forget(&mut self, lost: impl Fn(&Sent) -> bool) {
+        let before = self.sent.len();
+        let mut freed = 0;
+        self.sent.retain(|_, runs| {
+            let keep = !runs.iter().any(&lost);
+            freed += if keep { 0 } else { runs.iter().map(|run| run.bytes).sum() };
+            keep
+        });
+        self.bytes -= freed;
+        let forgotten = before - self.sent.len();
+        if forgotten > 0 {
+            self.resent += forgotten as u64;
+            self.discard = self.reading;
+            self.wake();
         }
-        self.drained = false;
     }
 
-    pub(super) fn next_timeout(&self) -> Option<Now> {
-        self.sent.values().map(|sent| sent.at + limits::RESEND_AFTER_MS).min()
+    /// When [`expire`](Self::expire) may have something to do.
+    pub(super) const fn next_timeout(&self) -> Option<Now> {
+        self.next_due
     }
 }

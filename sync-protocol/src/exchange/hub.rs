@@ -1,21 +1,19 @@
 //! The hub's side of a conversation with one edge.
 
-use std::collections::{BTreeMap, VecDeque};
+use std::collections::VecDeque;
 
+use super::acks::TakenAcks;
 use super::feed::Feed;
+use super::lanes::Lanes;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
 use super::{Closed, Now, Tally, Violation};
-use crate::lane::{Expanded, LaneDecoder, LaneEncoder, LaneError, unfold};
+use crate::lane::{Expanded, unfold};
 use crate::message::{
     AcksStored, Bye, ByeReason, Compare, Frame, Full, Hello, HelloAck, Live, Message, NeedFull,
     PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamAck, StreamData, StreamState, Verdict,
 };
 use crate::ranges::Ranges;
-use crate::scheduler::Scheduler;
 use crate::{Class, Epoch, NodeId, canonical, codec, limits};
-
-/// How long between two requests to start a lane anew (milliseconds).
-const RESYNC_REPEAT_MS: Now = 1_000;
 
 /// Streams that one comparison may name in all: the largest clinic holds about 300,000.
 const COMPARE_TOTAL_MAX: usize = 1_000_000;
@@ -40,15 +38,13 @@ pub struct HubExchange {
     phase: Phase,
     wall_ms: u64,
     answer: Option<HelloAck>,
-    out: [LaneEncoder; Class::COUNT],
-    inward: [LaneDecoder; Class::COUNT],
-    resync_asked: BTreeMap<u8, Now>,
-    scheduler: Scheduler,
+    lanes: Lanes,
     ops: VecDeque<HubOp>,
+    /// Questions that storage was given and has not answered.
+    asked: usize,
     feed: Feed,
     compared: Vec<StreamState>,
-    /// Highest number of an acknowledgement that storage was given, and those it has confirmed.
-    acks_given: VecDeque<u64>,
+    acks: TakenAcks,
     tally: Tally,
 }
 
@@ -62,14 +58,12 @@ impl HubExchange {
             phase: Phase::Waiting { since: None },
             wall_ms,
             answer: None,
-            out: Default::default(),
-            inward: Default::default(),
-            resync_asked: BTreeMap::new(),
-            scheduler: Scheduler::default(),
+            lanes: Lanes::default(),
             ops: VecDeque::new(),
+            asked: 0,
             feed: Feed::default(),
             compared: Vec::new(),
-            acks_given: VecDeque::new(),
+            acks: TakenAcks::default(),
             tally: Tally::default(),
         }
     }
@@ -80,10 +74,13 @@ impl HubExchange {
             return;
         }
         let Ok(frame) = Frame::decode(bytes) else { return self.violation(Violation::Frame) };
-        if class != Class::Control && !self.placed(now, class, &frame) {
+        if !self.lanes.place(now, class, &frame) {
             return;
         }
         let Some(message) = frame.message else { return };
+        if !Lanes::carries(class, &message) {
+            return self.violation(Violation::OutOfTurn);
+        }
         match message {
             Message::Hello(hello) => self.hello(hello),
             Message::Bye(bye) => {
@@ -110,6 +107,7 @@ impl HubExchange {
 
     /// Feeds storage's answer.
     pub fn stored(&mut self, now: Now, reply: HubReply) {
+        self.asked = self.asked.saturating_sub(1);
         if self.closed().is_some() {
             return;
         }
@@ -119,8 +117,10 @@ impl HubExchange {
             HubReply::SetAside => {}
             HubReply::Runs(runs) => self.runs(now, runs),
             HubReply::Acked => {
-                if let Some(number) = self.acks_given.pop_front() {
-                    self.send(Class::Control, &AcksStored { number }.into());
+                let Some((positions, confirmed)) = self.acks.recorded() else { return };
+                positions.iter().for_each(|position| self.feed.acknowledged(position));
+                if let Some(number) = confirmed {
+                    self.lanes.send(Class::Control, &AcksStored { number }.into());
                 }
             }
             HubReply::Compared { restarted } => {
@@ -134,14 +134,16 @@ impl HubExchange {
 
     /// Something was committed that this edge may have to be told.
     pub fn wake(&mut self) {
-        self.feed.drained = false;
+        self.feed.wake();
         self.pump();
     }
 
-    /// Sends latest values of another site that this edge may see.
+    /// Sends latest values of another site that this edge may see, if nothing waits before them and
+    /// they are not longer than [`LIVE_BYTES_MAX`](limits::LIVE_BYTES_MAX).
     pub fn live(&mut self, live: Live) {
-        if self.phase == Phase::Steady && self.scheduler.bytes() < limits::FRAME_BYTES_TARGET {
-            self.send(Class::Fresh, &live.into());
+        let small = live.values.len() <= limits::LIVE_BYTES_MAX;
+        if self.phase == Phase::Steady && small && self.lanes.has_room_for_live() {
+            self.lanes.send(Class::Fresh, &live.into());
         }
     }
 
@@ -162,17 +164,27 @@ impl HubExchange {
 
     /// Asks the edge to go away and come back after `retry_after_ms`.
     pub fn finish(&mut self, reason: ByeReason, retry_after_ms: Option<u32>) {
-        self.send(Class::Control, &Bye { reason, retry_after_ms }.into());
+        self.lanes.send(Class::Control, &Bye { reason, retry_after_ms }.into());
     }
 
     /// The next thing to ask of storage.
     pub fn poll_store(&mut self) -> Option<HubOp> {
-        self.ops.pop_front()
+        let op = self.ops.pop_front()?;
+        // Latest values are passed on without an answer.
+        self.asked += usize::from(!matches!(op, HubOp::Live { .. }));
+        Some(op)
+    }
+
+    /// Whether storage keeps up. While it does not, take no frame from the link: what waits here
+    /// stays bounded, and the peer is slowed down by the link.
+    #[must_use]
+    pub fn takes_frames(&self) -> bool {
+        self.asked + self.ops.len() < limits::OPS_OPEN_MAX
     }
 
     /// The next frame for a lane that is `ready`.
     pub fn poll_transmit(&mut self, ready: impl Fn(Class) -> bool) -> Option<(Class, Vec<u8>)> {
-        self.scheduler.pop(ready)
+        self.lanes.pop(ready)
     }
 
     /// When to call [`timeout`](Self::timeout) at the latest.
@@ -192,7 +204,7 @@ impl HubExchange {
     pub fn closed(&self) -> Option<&Closed> {
         match &self.phase {
             Phase::Closed(closed) => Some(closed),
-            _ => None,
+            Phase::Waiting { .. } | Phase::Greeting | Phase::Steady => None,
         }
     }
 
@@ -207,15 +219,21 @@ impl HubExchange {
     pub fn is_idle(&self) -> bool {
         self.is_steady()
             && self.feed.is_idle()
-            && self.scheduler.bytes() == 0
+            && self.lanes.is_empty()
             && self.ops.is_empty()
-            && self.acks_given.is_empty()
+            && self.asked == 0
+            && self.acks.is_empty()
     }
 
     /// What happened so far.
     #[must_use]
     pub fn tally(&self) -> Tally {
-        Tally { resent: self.feed.resent, ..self.tally }
+        Tally {
+            resent: self.feed.resent,
+            repeats: self.tally.repeats + self.lanes.repeats,
+            resyncs: self.lanes.resyncs,
+            ..self.tally
+        }
     }
 
     fn hello(&mut self, hello: Hello) {
@@ -226,7 +244,7 @@ impl HubExchange {
         }
         if hello.versions.0 > PROTOCOL_VERSIONS.1 || hello.versions.1 < PROTOCOL_VERSIONS.0 {
             let reason = ByeReason::NoCommonVersion;
-            self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+            self.lanes.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
             return self.close(Closed::NoCommonVersion);
         }
         match self.phase {
@@ -235,7 +253,7 @@ impl HubExchange {
             // The answer was lost: give it again.
             Phase::Steady => {
                 if let Some(answer) = self.answer.clone() {
-                    self.send(Class::Control, &answer.into());
+                    self.lanes.send(Class::Control, &answer.into());
                 }
                 return;
             }
@@ -261,13 +279,13 @@ impl HubExchange {
                     feed: (feed.count, feed.short()),
                     wall_ms: self.wall_ms,
                 };
-                self.send(Class::Control, &answer.clone().into());
+                self.lanes.send(Class::Control, &answer.clone().into());
                 self.answer = Some(answer);
                 self.phase = Phase::Steady;
             }
             Greeting::Clone => {
                 let reason = ByeReason::Clone;
-                self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+                self.lanes.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
                 self.close(Closed::Clone);
             }
         }
@@ -278,7 +296,7 @@ impl HubExchange {
             return self.violation(Violation::Limit);
         }
         let peer = self.peer;
-        let Some(lane) = self.inward.get_mut(class.index()) else { return };
+        let lane = self.lanes.decoder(class);
         if lane.define(peer, &push.chains).is_err() {
             return self.violation(Violation::Limit);
         }
@@ -286,6 +304,7 @@ impl HubExchange {
         let mut unclear = Vec::new();
         let mut foreign = Vec::new();
         for (oseq, wire) in push.entries {
+            let chain = wire.chain;
             let Ok(expanded) = lane.expand(wire) else {
                 unclear.push(oseq);
                 continue;
@@ -298,19 +317,19 @@ impl HubExchange {
             match verified(push.epoch, oseq, expanded) {
                 Ok(entry) => batch.push(entry),
                 Err(_) => {
-                    lane.cut_thread(header.origin, header.stream);
+                    lane.cut_thread(chain);
                     unclear.push(oseq);
                 }
             }
         }
         for oseq in unclear {
             self.tally.refused += 1;
-            self.send(Class::Control, &NeedFull { epoch: push.epoch, oseq }.into());
+            self.lanes.send(Class::Control, &NeedFull { epoch: push.epoch, oseq }.into());
         }
         if !foreign.is_empty() {
             self.tally.refused += foreign.len() as u64;
             let verdicts = PushAck { verdicts: foreign, ..PushAck::default() };
-            self.send(Class::Control, &verdicts.into());
+            self.lanes.send(Class::Control, &verdicts.into());
         }
         if !batch.is_empty() {
             self.ops.push_back(HubOp::Ingest(batch));
@@ -337,14 +356,15 @@ impl HubExchange {
                 let epoch = claimed.unwrap_or(Epoch(0));
                 self.ops.push_back(HubOp::SetAside { epoch, oseq, verdict, raw });
                 let verdicts = vec![(epoch, oseq, verdict)];
-                self.send(Class::Control, &PushAck { verdicts, ..PushAck::default() }.into());
+                self.lanes.send(Class::Control, &PushAck { verdicts, ..PushAck::default() }.into());
             }
         }
     }
 
     fn ingested(&mut self, ingested: Ingested) {
         self.tally.entries_stored += u64::from(ingested.fresh);
-        self.tally.repeats += ingested.received.len() as u64 - u64::from(ingested.fresh);
+        self.tally.repeats +=
+            (ingested.received.len() as u64).saturating_sub(u64::from(ingested.fresh));
         let mut received: Vec<(Epoch, Ranges)> = Vec::new();
         for (epoch, oseq) in ingested.received {
             match received.iter_mut().find(|(known, _)| *known == epoch) {
@@ -360,18 +380,15 @@ impl HubExchange {
             streams: ingested.streams,
             verdicts: ingested.verdicts,
         };
-        self.send(Class::Control, &ack.into());
+        self.lanes.send(Class::Control, &ack.into());
     }
 
     fn stream_ack(&mut self, ack: StreamAck) {
-        if ack.positions.len() > limits::HELLO_ACKS_MAX {
+        let positions = ack.positions.clone();
+        if !self.acks.give(ack) {
             return self.violation(Violation::Limit);
         }
-        for position in &ack.positions {
-            self.feed.acknowledged(position);
-        }
-        self.acks_given.push_back(ack.number);
-        self.ops.push_back(HubOp::Ack(ack.positions));
+        self.ops.push_back(HubOp::Ack(positions));
     }
 
     fn compare(&mut self, compare: Compare) {
@@ -392,28 +409,24 @@ impl HubExchange {
         self.ops.push_back(HubOp::Live { stream: live.stream, values: live.values });
     }
 
+    /// Sends each run as a frame.
     fn runs(&mut self, now: Now, runs: Vec<Run>) {
-        self.feed.reading = false;
-        self.feed.drained = runs.is_empty();
-        for run in runs {
-            self.send_run(now, &run);
-        }
-    }
-
-    /// Sends a run in frames of the usual size, each a run of its own.
-    fn send_run(&mut self, now: Now, run: &Run) {
-        let Some(lane) = self.out.get_mut(run.class.index()) else { return };
-        lane.make_room();
-        let mut chains = Vec::new();
-        let mut entries = Vec::with_capacity(run.entries.len());
-        let mut bytes = 64;
-        for held in &run.entries {
-            bytes += held.entry.payload.bytes().map_or(0, <[u8]>::len) + 128;
-            entries.push(lane.shorten(&held.entry, held.id, &held.key, self.me, &mut chains));
-        }
-        self.tally.entries_sent += entries.len() as u64;
-        let frame = lane.frame(
-            &StreamData {
+        for run in self.feed.found(runs) {
+            let lane = self.lanes.encoder(run.class);
+            let mut chains = Vec::new();
+            let mut entries = Vec::with_capacity(run.entries.len());
+            let mut bytes = 64;
+            for held in &run.entries {
+                bytes += held.entry.payload.bytes().map_or(0, <[u8]>::len) + 128;
+                entries.push(lane.shorten(&held.entry, held.id, &held.key, self.me, &mut chains));
+            }
+            debug_assert!(
+                entries.len() <= limits::FRAME_ENTRIES_MAX && bytes <= limits::FRAME_BYTES_MAX,
+                "storage gives runs that fit a frame"
+            );
+            self.tally.entries_sent += entries.len() as u64;
+            self.feed.sending(now, &run, bytes);
+            let data = StreamData {
                 stream: run.stream,
                 version: run.version,
                 from_idx: run.from_idx,
@@ -421,64 +434,31 @@ impl HubExchange {
                 head_sum: run.head_sum,
                 chains,
                 entries,
-            }
-            .into(),
-        );
-        self.scheduler.push(run.class, frame);
-        self.feed.sending(now, run, bytes);
+            };
+            self.lanes.send(run.class, &data.into());
+        }
     }
 
     fn resync(&mut self, resync: Resync) {
         let Some(class) = Class::from_number(resync.class) else {
             return self.violation(Violation::Contradiction);
         };
-        let restarted =
-            self.out.get_mut(class.index()).is_some_and(|lane| lane.resync(resync.generation));
-        if restarted {
-            self.tally.resyncs += 1;
-            self.scheduler.clear(class);
-            self.feed.rewind();
-        }
-    }
-
-    /// Gives the frame its place on its lane; `false` when it must not be used.
-    fn placed(&mut self, now: Now, class: Class, frame: &Frame) -> bool {
-        let Some(lane) = self.inward.get_mut(class.index()) else { return false };
-        match lane.place(frame) {
-            Ok(()) => true,
-            Err(LaneError::Gap { generation }) => {
-                let asked = self.resync_asked.get(&class.number());
-                if asked.is_none_or(|&at| now.saturating_sub(at) >= RESYNC_REPEAT_MS) {
-                    self.resync_asked.insert(class.number(), now);
-                    let message = Resync { class: class.number(), generation }.into();
-                    self.send(Class::Control, &message);
-                }
-                false
-            }
-            Err(_) => {
-                self.tally.repeats += 1;
-                false
-            }
+        if self.lanes.resync(class, resync.generation) {
+            self.feed.rewind_class(class);
         }
     }
 
     fn pump(&mut self) {
-        if self.phase == Phase::Steady && self.feed.wants_read() {
-            self.feed.reading = true;
-            let sent = self.feed.positions();
+        if self.phase == Phase::Steady
+            && let Some(sent) = self.feed.read()
+        {
             self.ops.push_back(HubOp::NextRuns { sent, bytes_max: limits::PAGE_BYTES });
-        }
-    }
-
-    fn send(&mut self, class: Class, message: &Message) {
-        if let Some(lane) = self.out.get_mut(class.index()) {
-            self.scheduler.push(class, lane.frame(message));
         }
     }
 
     fn violation(&mut self, violation: Violation) {
         let reason = ByeReason::ProtocolViolation;
-        self.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
+        self.lanes.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
         self.close(Closed::Violation(violation));
     }
 

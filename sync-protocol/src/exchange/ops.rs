@@ -99,7 +99,7 @@ pub enum EdgeOp {
         class: Class,
         /// After which place; `None` from the start.
         after: Option<OutboxCursor>,
-        /// Leave these out: they are on their way.
+        /// Leave these out: they are on their way, or acknowledged and not yet marked.
         skip: Vec<OutboxCursor>,
         /// Stop after about so many bytes.
         bytes_max: usize,
@@ -113,7 +113,8 @@ pub enum EdgeOp {
     },
     /// Store a run. Answer: [`EdgeReply::Applied`].
     Apply(StoredRun),
-    /// The hub need not be told about these again. Answer: [`EdgeReply::Forgot`].
+    /// The hub need not be told about these again, unless a stream has been stored further since.
+    /// Answer: [`EdgeReply::Forgot`].
     ForgetAcks(Vec<StreamPosition>),
     /// Read the digest of what others wrote, over all streams and stream by stream. Answer:
     /// [`EdgeReply::Feed`].
@@ -260,7 +261,11 @@ pub enum HubOp {
         /// Its bytes as received.
         raw: Vec<u8>,
     },
-    /// Read runs that the edge may have and has not acknowledged. Answer: [`HubReply::Runs`].
+    /// Read runs that the edge may have and has not acknowledged. Each is sent as one frame: at most
+    /// [`FRAME_ENTRIES_MAX`](crate::limits::FRAME_ENTRIES_MAX) entries and about
+    /// [`FRAME_BYTES_TARGET`](crate::limits::FRAME_BYTES_TARGET) bytes, more only where a single entry
+    /// is longer; a stream may have several runs in the answer, each beginning where the one before
+    /// ends. Answer: [`HubReply::Runs`].
     NextRuns {
         /// Streams on their way, each with the position up to which it was sent.
         sent: Vec<(StreamId, u64)>,

@@ -1,0 +1,85 @@
+//! Acknowledgements of stored runs: numbered by the edge, repeated until the hub confirms them.
+
+use std::collections::{BTreeMap, VecDeque};
+
+use super::Now;
+use super::lanes::due;
+use crate::limits;
+use crate::message::{StreamAck, StreamPosition};
+use crate::ranges::Ranges;
+
+/// The edge's: sent, and not yet confirmed.
+#[derive(Debug, Default)]
+pub(super) struct SentAcks {
+    last: u64,
+    open: BTreeMap<u64, (Vec<StreamPosition>, Now)>,
+}
+
+impl SentAcks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.open.is_empty()
+    }
+
+    /// The next acknowledgement.
+    pub(super) fn add(&mut self, now: Now, positions: Vec<StreamPosition>) -> StreamAck {
+        self.last += 1;
+        self.open.insert(self.last, (positions.clone(), due(now, 0)));
+        StreamAck { number: self.last, positions }
+    }
+
+    /// The hub has everything up to `number` on record; answers what that was.
+    pub(super) fn confirmed(&mut self, number: u64) -> Vec<StreamPosition> {
+        let open = self.open.split_off(&number.saturating_add(1));
+        let done = std::mem::replace(&mut self.open, open);
+        done.into_values().flat_map(|(positions, _)| positions).collect()
+    }
+
+    /// Those that nobody confirmed in time, to be sent again.
+    pub(super) fn overdue(&mut self, now: Now) -> Vec<StreamAck> {
+        let mut again = Vec::new();
+        for (&number, (positions, at)) in &mut self.open {
+            if *at <= now {
+                *at = due(now, 0);
+                again.push(StreamAck { number, positions: positions.clone() });
+            }
+        }
+        again
+    }
+
+    pub(super) fn next_timeout(&self) -> Option<Now> {
+        self.open.values().map(|(_, at)| *at).min()
+    }
+}
+
+/// The hub's: given to storage, and those it committed.
+#[derive(Debug, Default)]
+pub(super) struct TakenAcks {
+    given: VecDeque<StreamAck>,
+    stored: Ranges,
+}
+
+impl TakenAcks {
+    pub(super) fn is_empty(&self) -> bool {
+        self.given.is_empty()
+    }
+
+    /// Remembers what storage is asked to record; `false` when the peer's numbers are none of an
+    /// honest edge.
+    pub(super) fn give(&mut self, ack: StreamAck) -> bool {
+        let sound = ack.number > 0
+            && ack.positions.len() <= limits::HELLO_ACKS_MAX
+            && self.stored.run_count() <= limits::HELLO_ACKS_MAX;
+        if sound {
+            self.given.push_back(ack);
+        }
+        sound
+    }
+
+    /// The oldest one was recorded: its positions, and up to which number all are.
+    pub(super) fn recorded(&mut self) -> Option<(Vec<StreamPosition>, Option<u64>)> {
+        let ack = self.given.pop_front()?;
+        self.stored.insert(ack.number);
+        let first = self.stored.runs().next();
+        Some((ack.positions, first.filter(|&(low, _)| low == 1).map(|(_, high)| high)))
+    }
+}

@@ -1,0 +1,113 @@
+//! Runs of streams as the edge takes them from the lanes: put together, checked, held until the
+//! comparison is over.
+
+use std::collections::BTreeMap;
+
+use super::ops::StoredRun;
+use super::{Now, Violation};
+use crate::lane::LaneDecoder;
+use crate::message::StreamData;
+use crate::{NodeId, StreamId, limits};
+
+/// How long a stream whose run was refused must wait before its lane is started anew for it once
+/// more (milliseconds): a run that is bad at the hub itself must not hold the others up.
+const REFUSED_AGAIN_MS: Now = 60_000;
+
+/// Runs held at most before the comparison is over: the hub's window, and one frame over it.
+const HELD_BYTES_MAX: usize = limits::FEED_WINDOW_BYTES + limits::FRAME_BYTES_MAX;
+
+/// What became of a run.
+#[derive(Debug)]
+pub(super) enum Taken {
+    /// It is authentic.
+    Run(StoredRun),
+    /// It is not; the lane should be started anew so that it comes in full.
+    Refused {
+        /// Which generation of the lane brought it.
+        generation: u32,
+    },
+    /// It is not, and was not the last time either.
+    RefusedAgain,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct Intake {
+    held: Vec<StoredRun>,
+    held_bytes: usize,
+    refused: BTreeMap<StreamId, Now>,
+}
+
+impl Intake {
+    /// Puts a run together and checks every entry of it.
+    pub(super) fn take(
+        &mut self,
+        now: Now,
+        hub: NodeId,
+        lane: &mut LaneDecoder,
+        data: StreamData,
+    ) -> Result<Taken, Violation> {
+        if data.from_idx > data.to_idx {
+            return Err(Violation::Contradiction);
+        }
+        if data.entries.len() > limits::FRAME_ENTRIES_MAX {
+            return Err(Violation::Limit);
+        }
+        lane.define(hub, &data.chains).map_err(|_| Violation::Limit)?;
+        let mut entries = Vec::with_capacity(data.entries.len());
+        let mut authentic = true;
+        for wire in data.entries {
+            let chain = wire.chain;
+            // After one that cannot be used the rest still passes over the lane's table.
+            let Ok(expanded) = lane.expand(wire) else {
+                authentic = false;
+                continue;
+            };
+            match expanded.entry.verify(&expanded.key) {
+                Ok(entry) if entry.get().header.stream == data.stream => {
+                    entries.push((entry, expanded.key));
+                }
+                _ => {
+                    authentic = false;
+                    lane.cut_thread(chain);
+                }
+            }
+        }
+        if authentic {
+            return Ok(Taken::Run(StoredRun {
+                stream: data.stream,
+                version: data.version,
+                from_idx: data.from_idx,
+                to_idx: data.to_idx,
+                head_sum: data.head_sum,
+                entries,
+            }));
+        }
+        let before = self.refused.get(&data.stream).copied();
+        if before.is_some_and(|at| now.saturating_sub(at) < REFUSED_AGAIN_MS) {
+            return Ok(Taken::RefusedAgain);
+        }
+        self.refused.insert(data.stream, now);
+        Ok(Taken::Refused { generation: lane.generation() })
+    }
+
+    /// Keeps a run until the comparison is over, so that the sum that is compared is the one of the
+    /// greeting. Beyond the hub's window it is let go: it comes again.
+    pub(super) fn hold(&mut self, run: StoredRun) {
+        let payloads = run.entries.iter().map(|(entry, _)| entry.get().payload.bytes());
+        let bytes = payloads.map(|payload| payload.map_or(0, <[u8]>::len) + 128).sum::<usize>();
+        if self.held_bytes + bytes <= HELD_BYTES_MAX {
+            self.held_bytes += bytes;
+            self.held.push(run);
+        }
+    }
+
+    pub(super) fn is_empty(&self) -> bool {
+        self.held.is_empty()
+    }
+
+    /// What was held, in order.
+    pub(super) fn release(&mut self) -> Vec<StoredRun> {
+        self.held_bytes = 0;
+        std::mem::take(&mut self.held)
+    }
+}

@@ -2,7 +2,7 @@
 
 use store::Connection;
 use sync_protocol::hlc::Hlc;
-use sync_protocol::{EntryId, NodeId, StreamId};
+use sync_protocol::{EntryId, Epoch, NodeId, StreamId};
 
 /// An entry of somebody else that was just stored, its payload without salt.
 #[derive(Clone, Copy, Debug)]
@@ -13,6 +13,8 @@ pub struct Arrived<'a> {
     pub origin: NodeId,
     /// Where it belongs.
     pub stream: StreamId,
+    /// The author's process start under which it was written.
+    pub epoch: Epoch,
     /// When its author says it happened.
     pub hlc: Hlc,
     /// What the payload is, as in the header.

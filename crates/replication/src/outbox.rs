@@ -86,14 +86,10 @@ impl Author {
         self.epoch
     }
 
-    /// Sixteen bytes that name this node under this epoch to a document library.
+    /// What a document library calls this node under this epoch.
     #[must_use]
     pub fn actor(&self) -> [u8; 16] {
-        let mut hasher = blake3::Hasher::new();
-        hasher.update(b"actor");
-        hasher.update(&self.signer.node().0);
-        hasher.update(&self.epoch.0.to_be_bytes());
-        hasher.finalize().as_bytes().first_chunk::<16>().copied().unwrap_or_default()
+        actor(self.signer.node(), self.epoch)
     }
 
     /// Signs a draft, stores it as the next entry of this node's chain in its stream, and queues it
@@ -191,6 +187,16 @@ impl Author {
         payload.extend_from_slice(&draft.payload);
         payload
     }
+}
+
+/// Sixteen bytes that name a node under an epoch to a document library: fresh at every start.
+#[must_use]
+pub fn actor(node: NodeId, epoch: Epoch) -> [u8; 16] {
+    let mut hasher = blake3::Hasher::new();
+    hasher.update(b"actor");
+    hasher.update(&node.0);
+    hasher.update(&epoch.0.to_be_bytes());
+    hasher.finalize().as_bytes().first_chunk::<16>().copied().unwrap_or_default()
 }
 
 /// The content of a payload, behind its own salt if it has one.

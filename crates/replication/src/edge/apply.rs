@@ -121,6 +121,7 @@ pub(crate) fn materialize(
         id,
         origin: header.origin,
         stream: header.stream,
+        epoch: header.epoch,
         hlc: header.hlc,
         kind: header.kind,
         schema: header.schema,

@@ -4,7 +4,7 @@ use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{Greeting, HelloState, IngestEntry};
 use sync_protocol::message::{StreamPosition, StreamState, Verdict};
 use sync_protocol::{Epoch, NodeId, StreamId};
-use vocab::{SiteName, Timestamp};
+use vocab::Timestamp;
 
 use super::{HubStore, NewNode, Node, Outcome, ingest, store};
 use crate::gate::{self, Released};
@@ -42,13 +42,13 @@ impl<'c> SqliteHub<'c> {
         store::begin_incarnation(self.conn, incarnation)
     }
 
-    /// Whether a site of this name is enrolled.
+    /// The keys that enrolled nodes connect with.
     ///
     /// # Errors
     ///
     /// The database's.
-    pub fn has_site(&self, name: &SiteName) -> Result<bool, StoreError> {
-        store::has_site(self.conn, name)
+    pub fn tls_keys(&self) -> Result<Vec<[u8; 32]>, StoreError> {
+        Ok(store::nodes(self.conn)?.into_iter().map(|node| node.tls_key).collect())
     }
 
     /// Marks what the hub itself just wrote into `stream` for everybody who may have it.

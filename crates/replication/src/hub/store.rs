@@ -28,10 +28,11 @@ const SUBSCRIBERS: &str = "
     WHERE sub.stream = ?1 AND sub.state = 1 AND node.revoked_at IS NULL";
 const IS_ENROLLED: &str = "SELECT 1 FROM node WHERE key = ?1";
 const KEY_OF: &str = "SELECT key FROM node WHERE no = ?1";
-const HAS_SITE: &str = "SELECT 1 FROM node WHERE site_name = ?1 AND revoked_at IS NULL";
 const ENROL: &str = "
     INSERT INTO node (key, tls_key, site, site_name, joined_at, feed_sum)
     VALUES (?1, ?2, ?3, ?4, ?5, zeroblob(32))";
+const REPLACE_NODE: &str =
+    "UPDATE node SET revoked_at = ?2 WHERE site = ?1 AND revoked_at IS NULL";
 const SEE_NODE: &str = "UPDATE node SET last_seen = ?2, epoch = ?3 WHERE no = ?1";
 const SEE_EPOCH: &str = "
     INSERT OR IGNORE INTO origin_epoch (node, epoch, parent, received) VALUES (?1, ?2, ?3, ?4)";
@@ -222,11 +223,9 @@ pub(super) fn keys_of(conn: &Connection, nodes: &BTreeSet<i64>) -> Result<Vec<No
     Ok(keys)
 }
 
-pub(super) fn has_site(conn: &Connection, name: &SiteName) -> Result<bool, StoreError> {
-    Ok(conn.prepare_cached(HAS_SITE)?.exists([name.as_str()])?)
-}
-
 pub(super) fn enrol(conn: &Connection, now: Timestamp, node: &NewNode) -> Result<(), StoreError> {
+    // A site has one node: the one before it, if any, is let in no more.
+    conn.prepare_cached(REPLACE_NODE)?.execute(params![node.site.bytes(), now.millis()])?;
     conn.prepare_cached(ENROL)?.execute(params![
         node.key.0,
         node.tls_key,

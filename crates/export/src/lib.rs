@@ -1,0 +1,12 @@
+//! What is held, as lists that anybody can compare with what went in.
+
+mod alerts;
+mod csv_file;
+mod quarantine;
+mod refs;
+mod vitals;
+
+pub use self::alerts::alerts;
+pub use self::csv_file::{Csv, ExportError};
+pub use self::quarantine::quarantine;
+pub use self::vitals::{Tails, vitals};

@@ -1,0 +1,68 @@
+//! Readings as they were sent.
+
+use std::io::Write;
+
+use replication::ledger::{HeldEntry, for_each_of_kind};
+use replication::streams::{Topic, topic};
+use store::{Connection, StoreError};
+use vitals::reading::SealedReading;
+use vitals::{segment, tail};
+use vocab::{Compartment, DeviceName, FactKind, PatientId, SiteId};
+
+use crate::refs::Refs;
+use crate::{Csv, ExportError};
+
+/// Whether readings that are not sealed yet are among them.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Tails {
+    /// As at the clinic where devices send them.
+    Included,
+    /// As at a hub, which gets sealed ones only.
+    None,
+}
+
+/// Writes `device_id,patient_ref,code,unit,time,value` for every reading held.
+///
+/// # Errors
+///
+/// [`ExportError::Store`] with a damaged segment, [`ExportError::Write`].
+pub fn vitals<W: Write>(
+    conn: &Connection,
+    site: SiteId,
+    tails: Tails,
+    out: &mut Csv<W>,
+) -> Result<(), ExportError> {
+    out.row(["device_id", "patient_ref", "code", "unit", "time", "value"])?;
+    let mut refs = Refs::new(site);
+    for_each_of_kind(conn, FactKind::Segment.number(), |entry: HeldEntry| {
+        let Topic::Patient(patient, Compartment::Vitals) = topic(&entry.stream) else {
+            return Ok(());
+        };
+        let segment = segment::decode(&entry.payload)
+            .map_err(|_| StoreError::Damaged { what: "segment of readings" })?;
+        let number = refs.of(conn, patient)?;
+        segment.readings.iter().try_for_each(|reading| write(out, &segment.device, number, reading))
+    })?;
+    if tails == Tails::Included {
+        tail::for_each_open(conn, |device: &DeviceName, patient: PatientId, reading| {
+            write(out, device, refs.of(conn, patient)?, reading)
+        })?;
+    }
+    Ok(())
+}
+
+fn write<W: Write>(
+    out: &mut Csv<W>,
+    device: &DeviceName,
+    number: &str,
+    reading: &SealedReading,
+) -> Result<(), ExportError> {
+    out.row([
+        device.as_str(),
+        number,
+        &reading.code.to_string(),
+        reading.unit.as_str(),
+        &reading.time.to_string(),
+        &reading.value.to_string(),
+    ])
+}

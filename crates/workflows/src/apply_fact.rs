@@ -1,0 +1,110 @@
+//! Facts of other nodes go to the rooms they belong to.
+
+use consent::store::ApplyError as ConsentError;
+use patients::record::ApplyError as RecordError;
+use replication::materialize::MaterializeError;
+use replication::outbox::actor;
+use replication::streams::{Topic, topic};
+use replication::{Arrived, Materialize, Refusal};
+use store::{Connection, StoreError};
+use sync_protocol::NodeId;
+use vocab::{Compartment, FactKind, PatientId, SiteId, Timestamp};
+
+/// The rooms of a program that takes facts from others.
+#[derive(Clone, Copy, Debug)]
+pub struct Rooms {
+    /// The hub's signing key: only it may say who belongs to the network.
+    pub hub: NodeId,
+    /// When the facts are taken in.
+    pub now: Timestamp,
+}
+
+impl Materialize for Rooms {
+    fn apply(&mut self, conn: &Connection, arrived: &Arrived<'_>) -> Result<(), MaterializeError> {
+        let Some(kind) = FactKind::from_number(arrived.kind) else { return Ok(()) };
+        match (kind, topic(&arrived.stream)) {
+            (FactKind::NodeCertificate, Topic::Policy) if arrived.origin == self.hub => {
+                let certificate = directory::NodeCertificate::from_bytes(arrived.payload)
+                    .map_err(|_| Refusal::Unreadable)?;
+                directory::store::sites::apply_certificate(conn, &certificate)?;
+                Ok(())
+            }
+            (FactKind::DocumentChange, Topic::Patient(patient, Compartment::Identity)) => {
+                self.record_change(conn, arrived, patient)
+            }
+            (
+                FactKind::ConsentGrant | FactKind::ConsentRevoke,
+                Topic::Patient(patient, Compartment::Consent),
+            ) => {
+                let site = author_site(conn, arrived)?;
+                consent::store::apply(conn, patient, site, kind, arrived.payload, self.now)
+                    .map(|_| ())
+                    .map_err(consent_refusal)
+            }
+            (FactKind::Alerts, Topic::Patient(patient, Compartment::Alerts)) => {
+                let site = author_site(conn, arrived)?;
+                match alerts::store::apply(conn, patient, site, arrived.payload, self.now) {
+                    Ok(_) => Ok(()),
+                    Err(alerts::store::ApplyError::Store(error)) => Err(error.into()),
+                    Err(_) => Err(Refusal::Unreadable.into()),
+                }
+            }
+            // Kept sealed and opened when somebody reads; here it only has to be readable.
+            (FactKind::Segment, Topic::Patient(_, Compartment::Vitals)) => {
+                vitals::segment::decode(arrived.payload).map_err(|_| Refusal::Unreadable)?;
+                Ok(())
+            }
+            // A known kind where it has no business.
+            (
+                FactKind::NodeCertificate
+                | FactKind::DocumentChange
+                | FactKind::ConsentGrant
+                | FactKind::ConsentRevoke
+                | FactKind::Alerts
+                | FactKind::Segment,
+                Topic::Patient(..) | Topic::Policy | Topic::Unknown,
+            ) => Err(Refusal::NotEntitled.into()),
+        }
+    }
+}
+
+impl Rooms {
+    fn record_change(
+        &self,
+        conn: &Connection,
+        arrived: &Arrived<'_>,
+        patient: PatientId,
+    ) -> Result<(), MaterializeError> {
+        let author = patients::Author {
+            actor: document::ActorSeed::new(actor(arrived.origin, arrived.epoch)),
+            site: author_site(conn, arrived)?,
+        };
+        match patients::apply_change(conn, patient, arrived.payload, author) {
+            Ok(_) => Ok(()),
+            Err(RecordError::Store(error)) => Err(error.into()),
+            Err(RecordError::Refused(document::Refused::Panicked)) => Err(Refusal::Hostile.into()),
+            Err(_) => Err(Refusal::Unreadable.into()),
+        }
+    }
+}
+
+/// The clinic that the author of a fact stands at, by the hub's certificates.
+fn author_site(conn: &Connection, arrived: &Arrived<'_>) -> Result<SiteId, MaterializeError> {
+    let site = directory::store::sites::site_of_node(conn, &arrived.origin.0)?;
+    site.ok_or_else(|| Refusal::NotEntitled.into())
+}
+
+fn consent_refusal(error: ConsentError) -> MaterializeError {
+    match error {
+        ConsentError::Store(error) => error.into(),
+        ConsentError::OtherPatient => Refusal::NotEntitled.into(),
+        ConsentError::Fact(_) | _ => Refusal::Unreadable.into(),
+    }
+}
+
+/// Nodes with a certificate, and the hub itself.
+impl replication::edge::KnownNodes for Rooms {
+    fn is_known(&self, conn: &Connection, node: &NodeId) -> Result<bool, StoreError> {
+        Ok(*node == self.hub || directory::store::sites::is_known_node(conn, &node.0)?)
+    }
+}

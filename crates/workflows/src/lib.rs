@@ -1,0 +1,22 @@
+//! The verbs: each file is one use case across rooms, run inside one savepoint of the writer.
+//!
+//! A use case takes the time and randomness it needs, changes the tables of several rooms, and
+//! signs what the hub must hear of, all or nothing. Whoever calls it answers after the commit.
+
+pub mod add_device;
+pub mod admit_node;
+pub mod adopt_hub;
+pub mod apply_fact;
+pub mod edit_patient;
+pub mod error;
+pub mod grant_consent;
+pub mod record_batch;
+pub mod register_patient;
+pub mod revoke_consent;
+pub mod schema;
+mod seal;
+pub mod seal_due;
+pub mod state;
+
+pub use error::WorkflowError;
+pub use state::EdgeState;

@@ -1,0 +1,208 @@
+//! The hub's storage as a model.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use sync_protocol::chain::NotFresh;
+use sync_protocol::exchange::{
+    Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run, RunEntry,
+};
+use sync_protocol::limits::{FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX};
+use sync_protocol::message::{StreamPosition, StreamState, Verdict};
+use sync_protocol::ranges::Ranges;
+use sync_protocol::{
+    ChainHead, ChainKey, Entry, EntryId, Epoch, NodeId, ReplayGuard, SeqNo, SetDigest, StreamId,
+};
+
+use super::edge_store::class_of;
+
+#[derive(Clone, Debug)]
+pub(crate) struct Row {
+    pub(crate) id: EntryId,
+    entry: Entry,
+    key: ChainKey,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct Stream {
+    /// Position 1 comes first.
+    pub(crate) rows: Vec<Row>,
+    digest: SetDigest,
+    heads: BTreeMap<NodeId, ChainHead>,
+    at: BTreeMap<(NodeId, SeqNo), EntryId>,
+}
+
+#[derive(Debug, Default)]
+pub(crate) struct HubStore {
+    pub(crate) streams: BTreeMap<StreamId, Stream>,
+    /// What each edge may have, and up to where it acknowledged it.
+    pub(crate) subscriptions: BTreeMap<(NodeId, StreamId), u64>,
+    received: BTreeMap<(NodeId, Epoch), Ranges>,
+    /// Kept aside, with the reason.
+    pub(crate) aside: Vec<(NodeId, u64, Verdict)>,
+    /// Copies of a node that were turned away.
+    pub(crate) clones: BTreeSet<NodeId>,
+}
+
+impl HubStore {
+    pub(crate) const fn is_read(op: &HubOp) -> bool {
+        matches!(op, HubOp::NextRuns { .. })
+    }
+
+    /// Answers `op` of the conversation with `peer`; the second value says whether streams grew.
+    pub(crate) fn perform(&mut self, peer: NodeId, op: HubOp) -> (Option<HubReply>, bool) {
+        let reply = match op {
+            HubOp::Greet(hello) => HubReply::Greeted(self.greet(peer, &hello)),
+            HubOp::Ingest(batch) => {
+                let ingested = self.ingest(peer, batch);
+                let grew = ingested.fresh > 0;
+                return (Some(HubReply::Ingested(ingested)), grew);
+            }
+            HubOp::SetAside { oseq, verdict, .. } => {
+                self.aside.push((peer, oseq, verdict));
+                HubReply::SetAside
+            }
+            HubOp::NextRuns { sent, bytes_max } => {
+                HubReply::Runs(self.runs(peer, &sent, bytes_max))
+            }
+            HubOp::Ack(positions) => {
+                positions.iter().for_each(|position| self.ack(peer, position));
+                HubReply::Acked
+            }
+            HubOp::Compare(states) => HubReply::Compared { restarted: self.compare(peer, &states) },
+            HubOp::Live { .. } => return (None, false),
+        };
+        (Some(reply), false)
+    }
+
+    fn greet(&mut self, peer: NodeId, hello: &HelloState) -> Greeting {
+        if self.clones.contains(&peer) {
+            return Greeting::Clone;
+        }
+        hello.unconfirmed.iter().for_each(|position| self.ack(peer, position));
+        let held = |epoch: Epoch| Some((epoch, self.received.get(&(peer, epoch))?.clone()));
+        let subscribed = self.subscriptions.iter().filter(|((edge, _), _)| *edge == peer);
+        let feed = subscribed.fold(SetDigest::EMPTY, |sum, ((_, stream), acked)| {
+            sum.plus(&self.foreign(peer, stream, *acked))
+        });
+        Greeting::Welcome {
+            incarnation: 1,
+            received: hello.claims.iter().filter_map(|claim| held(claim.epoch)).collect(),
+            durable: Vec::new(),
+            feed,
+        }
+    }
+
+    /// What others than `peer` wrote, up to a position.
+    fn foreign(&self, peer: NodeId, stream: &StreamId, up_to: u64) -> SetDigest {
+        let mut digest = SetDigest::EMPTY;
+        let rows = self.streams.get(stream).map_or(&[][..], |stream| &stream.rows);
+        let rows = rows.iter().take(usize::try_from(up_to).unwrap());
+        rows.filter(|row| row.entry.header.origin != peer).for_each(|row| digest.insert(&row.id));
+        digest
+    }
+
+    fn ingest(&mut self, peer: NodeId, batch: Vec<IngestEntry>) -> Ingested {
+        let mut out = Ingested::default();
+        let mut grown = BTreeSet::new();
+        for IngestEntry { epoch, oseq, entry, id, key } in batch {
+            let header = entry.get().header;
+            assert_eq!(header.origin, peer);
+            let stream = self.streams.entry(header.stream).or_default();
+            let head = stream.heads.get(&peer).copied();
+            let at = &stream.at;
+            match ReplayGuard::admit(entry, head, |seq| at.get(&(peer, seq)).copied()) {
+                Ok(fresh) => {
+                    stream.heads.insert(peer, ChainHead { sseq: header.sseq, id });
+                    stream.at.insert((peer, header.sseq), id);
+                    stream.digest.insert(&id);
+                    stream.rows.push(Row { id, entry: fresh.into_inner(), key });
+                    out.fresh += 1;
+                    out.received.push((epoch, oseq));
+                    grown.insert(header.stream);
+                    self.received.entry((peer, epoch)).or_default().insert(oseq);
+                }
+                Err((NotFresh::Known, _)) => out.received.push((epoch, oseq)),
+                Err((NotFresh::Gap { have }, _)) => {
+                    out.verdicts.push((epoch, oseq, Verdict::Gap(have)));
+                }
+                Err((NotFresh::Fork, _)) => out.verdicts.push((epoch, oseq, Verdict::Fork)),
+            }
+        }
+        out.streams = grown.into_iter().map(|stream| self.state(stream)).collect();
+        out
+    }
+
+    fn state(&self, stream: StreamId) -> StreamState {
+        let digest = self.streams[&stream].digest;
+        StreamState { stream, count: digest.count, sum: digest.short() }
+    }
+
+    fn runs(&self, peer: NodeId, sent: &[(StreamId, u64)], bytes_max: usize) -> Vec<Run> {
+        let mut runs = Vec::new();
+        let mut bytes = 0;
+        for ((_, id), acked) in self.subscriptions.iter().filter(|((edge, _), _)| *edge == peer) {
+            let Some(stream) = self.streams.get(id) else { continue };
+            let on_way = sent.iter().find(|(stream, _)| stream == id).map_or(0, |(_, idx)| *idx);
+            let mut from_idx = on_way.max(*acked);
+            // Where only the edge's own entries follow, there is nothing to tell it.
+            let last = stream.rows.iter().rposition(|row| row.entry.header.origin != peer);
+            let wanted = last.map_or(0, |at| at as u64 + 1);
+            while from_idx < wanted && bytes < bytes_max {
+                let run = self.run(peer, *id, stream, from_idx);
+                bytes += 1_000;
+                from_idx = run.to_idx;
+                runs.push(run);
+            }
+        }
+        runs
+    }
+
+    fn run(&self, peer: NodeId, id: StreamId, stream: &Stream, from_idx: u64) -> Run {
+        let (mut entries, mut bytes, mut to_idx) = (Vec::new(), 0, from_idx);
+        for row in stream.rows.iter().skip(usize::try_from(from_idx).unwrap()) {
+            let size = row.entry.payload.bytes().unwrap().len() + 200;
+            let full = entries.len() == FRAME_ENTRIES_MAX || bytes + size > FRAME_BYTES_TARGET;
+            if full && !entries.is_empty() {
+                break;
+            }
+            to_idx += 1;
+            if row.entry.header.origin != peer {
+                bytes += size;
+                let Row { id, entry, key } = row.clone();
+                entries.push(RunEntry { id, entry, key });
+            }
+        }
+        let at_head = to_idx == stream.rows.len() as u64;
+        let head_sum = at_head.then(|| stream.digest.short());
+        Run { stream: id, class: class_of(&id), version: 1, from_idx, to_idx, head_sum, entries }
+    }
+
+    fn ack(&mut self, peer: NodeId, position: &StreamPosition) {
+        if let Some(acked) = self.subscriptions.get_mut(&(peer, position.stream)) {
+            *acked = position.to_idx.max(*acked);
+        }
+    }
+
+    fn compare(&mut self, peer: NodeId, states: &[StreamState]) -> u32 {
+        let mut restarted = 0;
+        let keys: Vec<_> = self.subscriptions.keys().filter(|k| k.0 == peer).copied().collect();
+        for key in keys {
+            let ours = self.foreign(peer, &key.1, self.subscriptions[&key]);
+            let theirs = states.iter().find(|state| state.stream == key.1);
+            let same = theirs.map_or(ours.count == 0, |theirs| {
+                theirs.count == ours.count && theirs.sum == ours.short()
+            });
+            if !same {
+                self.subscriptions.insert(key, 0);
+                restarted += 1;
+            }
+        }
+        restarted
+    }
+}
+
+impl Row {
+    pub(crate) const fn origin(&self) -> NodeId {
+        self.entry.header.origin
+    }
+}

@@ -6,10 +6,12 @@
 //! tell a whole answer from one that a crash cut off, which matters for an export.
 
 mod client;
+mod piece_writer;
 mod server;
 mod wire;
 
 pub use client::{AskError, ask};
+pub use piece_writer::{BreakOff, PieceWriter};
 pub use server::{Answer, Control, Pieces, Refusal};
 
 #[cfg(test)]

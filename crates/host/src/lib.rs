@@ -4,9 +4,11 @@
 //! The only crate that reads a clock or draws randomness; everything else takes them as arguments.
 
 pub mod clock;
+pub mod config;
 pub mod control;
 pub mod database;
 pub mod folder;
+pub mod logging;
 pub mod random;
 pub mod shutdown;
 

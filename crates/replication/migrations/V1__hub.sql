@@ -1,5 +1,5 @@
 -- Enrolled nodes. A revoked one keeps its row: its key must never be taken again.
-CREATE TABLE node (
+CREATE TABLE enrolled_node (
     no INTEGER PRIMARY KEY,
     key BLOB NOT NULL UNIQUE CHECK (length(key) = 32),
     tls_key BLOB NOT NULL UNIQUE CHECK (length(tls_key) = 32),
@@ -14,11 +14,11 @@ CREATE TABLE node (
     feed_sum BLOB NOT NULL
 ) STRICT;
 
-CREATE INDEX node_site ON node (site);
+CREATE INDEX enrolled_node_site ON enrolled_node (site);
 
 -- What is held of each process start of a node. Epochs form a tree by their parents.
 CREATE TABLE origin_epoch (
-    node INTEGER NOT NULL REFERENCES node (no),
+    node INTEGER NOT NULL REFERENCES enrolled_node (no),
     epoch INTEGER NOT NULL,
     parent INTEGER,
     abandoned INTEGER NOT NULL DEFAULT 0,
@@ -29,7 +29,7 @@ CREATE TABLE origin_epoch (
 
 -- state: 1 active, 2 being revoked, 3 revoked.
 CREATE TABLE sub (
-    node INTEGER NOT NULL REFERENCES node (no),
+    node INTEGER NOT NULL REFERENCES enrolled_node (no),
     stream INTEGER NOT NULL REFERENCES stream (no),
     version INTEGER NOT NULL,
     state INTEGER NOT NULL,

@@ -24,6 +24,9 @@ CREATE TABLE chain (
     UNIQUE (stream, origin)
 ) STRICT;
 
+-- All chains of one author.
+CREATE INDEX chain_origin ON chain (origin, sseq);
+
 -- payload_state: 0 present, 1 withheld (quarantined), 2 withheld (no access), 3 erased.
 CREATE TABLE entry (
     no INTEGER PRIMARY KEY,

@@ -16,32 +16,32 @@ use crate::ledger::store::{digest_from, entry_columns, entry_from};
 const INCARNATION: &str = "SELECT incarnation FROM hub_meta";
 const BEGIN_INCARNATION: &str = "INSERT OR IGNORE INTO hub_meta (one, incarnation) VALUES (1, ?1)";
 const NODE_BY_TLS_KEY: &str = "
-    SELECT no, key, tls_key, site, site_name FROM node WHERE tls_key = ?1 AND revoked_at IS NULL";
+    SELECT no, key, tls_key, site, site_name FROM enrolled_node AS node WHERE tls_key = ?1 AND revoked_at IS NULL";
 const NODES: &str = "
-    SELECT no, key, tls_key, site, site_name FROM node WHERE revoked_at IS NULL ORDER BY no";
+    SELECT no, key, tls_key, site, site_name FROM enrolled_node AS node WHERE revoked_at IS NULL ORDER BY no";
 const NODES_AT: &str = "
-    SELECT no, key, tls_key, site, site_name FROM node
+    SELECT no, key, tls_key, site, site_name FROM enrolled_node AS node
     WHERE site = ?1 AND revoked_at IS NULL ORDER BY no";
 const SUBSCRIBERS: &str = "
     SELECT node.no, node.key, node.tls_key, node.site, node.site_name
-    FROM sub JOIN node ON node.no = sub.node
+    FROM sub JOIN enrolled_node AS node ON node.no = sub.node
     WHERE sub.stream = ?1 AND sub.state = 1 AND node.revoked_at IS NULL";
-const IS_ENROLLED: &str = "SELECT 1 FROM node WHERE key = ?1";
-const KEY_OF: &str = "SELECT key FROM node WHERE no = ?1";
+const IS_ENROLLED: &str = "SELECT 1 FROM enrolled_node AS node WHERE key = ?1";
+const KEY_OF: &str = "SELECT key FROM enrolled_node AS node WHERE no = ?1";
 const ENROL: &str = "
-    INSERT INTO node (key, tls_key, site, site_name, joined_at, feed_sum)
+    INSERT INTO enrolled_node (key, tls_key, site, site_name, joined_at, feed_sum)
     VALUES (?1, ?2, ?3, ?4, ?5, zeroblob(32))";
 const REPLACE_NODE: &str =
-    "UPDATE node SET revoked_at = ?2 WHERE site = ?1 AND revoked_at IS NULL";
-const SEE_NODE: &str = "UPDATE node SET last_seen = ?2, epoch = ?3 WHERE no = ?1";
+    "UPDATE enrolled_node SET revoked_at = ?2 WHERE site = ?1 AND revoked_at IS NULL";
+const SEE_NODE: &str = "UPDATE enrolled_node SET last_seen = ?2, epoch = ?3 WHERE no = ?1";
 const SEE_EPOCH: &str = "
     INSERT OR IGNORE INTO origin_epoch (node, epoch, parent, received) VALUES (?1, ?2, ?3, ?4)";
 const RECEIVED: &str = "SELECT received FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
 const SET_RECEIVED: &str = "
     INSERT INTO origin_epoch (node, epoch, received) VALUES (?1, ?2, ?3)
     ON CONFLICT (node, epoch) DO UPDATE SET received = excluded.received";
-const NODE_FEED: &str = "SELECT feed_count, feed_sum FROM node WHERE no = ?1";
-const SET_NODE_FEED: &str = "UPDATE node SET feed_count = ?2, feed_sum = ?3 WHERE no = ?1";
+const NODE_FEED: &str = "SELECT feed_count, feed_sum FROM enrolled_node AS node WHERE no = ?1";
+const SET_NODE_FEED: &str = "UPDATE enrolled_node SET feed_count = ?2, feed_sum = ?3 WHERE no = ?1";
 const SET_AUTHOR_SITE: &str = "UPDATE stream SET author_site = ?2 WHERE no = ?1";
 const AUTHOR_SITE: &str = "SELECT author_site FROM stream WHERE no = ?1";
 const STREAM: &str = "SELECT no, id, author_site, class, count FROM stream WHERE id = ?1";
@@ -91,8 +91,9 @@ const STATUS: &str = "
            (SELECT count(*) FROM quarantine), (SELECT count(*) FROM fork_alarm)";
 const NODE_STATUS: &str = "
     SELECT node.site_name, node.key, node.last_seen, node.joined_at, node.feed_count,
-           (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1)
-    FROM node WHERE revoked_at IS NULL ORDER BY site_name";
+           (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1),
+           (SELECT coalesce(sum(sseq), 0) FROM chain WHERE chain.origin = node.key)
+    FROM enrolled_node AS node WHERE revoked_at IS NULL ORDER BY site_name";
 
 /// A stream as access to it is decided.
 #[derive(Clone, Copy, Debug)]
@@ -144,6 +145,8 @@ pub struct NodeStatus {
     pub delivered: u64,
     /// Streams of which it has not acknowledged everything.
     pub behind: u64,
+    /// Entries of its own that are held here.
+    pub authored: u64,
 }
 
 pub(super) fn incarnation(conn: &Connection) -> Result<u64, StoreError> {
@@ -602,6 +605,7 @@ pub fn node_statuses(conn: &Connection) -> Result<Vec<NodeStatus>, StoreError> {
             joined_at: Timestamp::from_millis(row.get(3)?),
             delivered: row.get::<_, i64>(4)?.cast_unsigned(),
             behind: row.get::<_, i64>(5)?.cast_unsigned(),
+            authored: row.get::<_, i64>(6)?.cast_unsigned(),
         })
     })?;
     Ok(nodes.collect::<Result<_, _>>()?)

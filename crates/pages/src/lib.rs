@@ -1,0 +1,3 @@
+//! Pages that people look at, and what they show.
+
+pub mod board;

@@ -1,0 +1,174 @@
+//! What can be typed.
+
+use std::net::SocketAddr;
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand};
+use edge_node::commands::What;
+
+/// The clinic's server: takes readings from devices, works without a network, and syncs with its
+/// hub when there is one.
+#[derive(Debug, Parser)]
+#[command(version, after_help = EXAMPLES)]
+pub(crate) struct Args {
+    /// The folder with this node's keys, settings and database.
+    #[arg(long, value_name = "DIR", global = true, default_value = "edge-data")]
+    pub(crate) data: PathBuf,
+    #[command(subcommand)]
+    pub(crate) command: Verb,
+}
+
+const EXAMPLES: &str = "Examples:
+  edge-node init
+  edge-node join CAIRN1:…
+  edge-node serve
+  edge-node device add bed-4-mon --kind pulse_oximeter
+  edge-node status
+  edge-node export vitals > vitals.csv
+
+A command on a running node asks the running program; otherwise it opens the data folder itself.";
+
+/// A verb.
+#[derive(Debug, Subcommand)]
+pub(crate) enum Verb {
+    /// Make the data folder: keys, settings, encrypted database.
+    Init,
+    /// Join a hub with the invitation its operator gave you.
+    Join {
+        /// The line that begins with CAIRN1:
+        invitation: String,
+    },
+    /// Run until stopped.
+    Serve {
+        /// Listen for HTTP here instead of where the settings say.
+        #[arg(long, value_name = "ADDRESS")]
+        listen: Option<SocketAddr>,
+    },
+    /// How things stand, in one screen.
+    Status {
+        /// As one JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Look for the hub now.
+    Sync,
+    /// Seal open segments now, so that they go to the hub.
+    Flush,
+    /// The sites that the hub's directory names.
+    Sites,
+    /// Devices that may send readings.
+    #[command(subcommand)]
+    Device(DeviceVerb),
+    /// Patients known at this clinic.
+    #[command(subcommand)]
+    Patient(PatientVerb),
+    /// What patients allow.
+    #[command(subcommand)]
+    Consent(ConsentVerb),
+    /// Write what is held as CSV to standard output.
+    Export {
+        /// Which list.
+        what: What,
+    },
+    /// Readings set aside, with their reasons, as CSV.
+    Quarantine,
+}
+
+/// What can be done with devices.
+#[derive(Debug, Subcommand)]
+pub(crate) enum DeviceVerb {
+    /// Register a device; prints its key, which is shown this once.
+    Add {
+        /// Its name here, such as bed-4-mon.
+        name: String,
+        /// Its type, such as pulse_oximeter or heart_rate_monitor.
+        #[arg(long, default_value = "")]
+        kind: String,
+    },
+    /// Register the devices of a CSV file (device_id,kind); prints device_id,key.
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// Give a device another key.
+    Rotate {
+        /// Its name.
+        name: String,
+    },
+    /// Refuse a device from now on.
+    Revoke {
+        /// Its name.
+        name: String,
+    },
+    /// List the devices.
+    List,
+}
+
+/// What can be done with patients.
+#[derive(Debug, Subcommand)]
+pub(crate) enum PatientVerb {
+    /// Register a patient.
+    Add(Details),
+    /// Change a patient's details; what is not given stays.
+    Edit(Details),
+    /// Register the patients of a CSV file (patient_ref,name,birth_date,sex,phone).
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+    /// List the patients.
+    List,
+}
+
+/// A patient's details.
+#[derive(Debug, clap::Args)]
+pub(crate) struct Details {
+    /// This clinic's own number for the patient.
+    pub(crate) patient_ref: String,
+    /// The name.
+    #[arg(long, default_value = "")]
+    pub(crate) name: String,
+    /// 1984-03-02, 1984-03 or 1984.
+    #[arg(long, default_value = "")]
+    pub(crate) birth_date: String,
+    /// female, male, other or unknown.
+    #[arg(long, default_value = "")]
+    pub(crate) sex: String,
+    /// A phone number.
+    #[arg(long, default_value = "")]
+    pub(crate) phone: String,
+}
+
+/// What can be done with consent.
+#[derive(Debug, Subcommand)]
+pub(crate) enum ConsentVerb {
+    /// Record that a patient allows a site to have parts of the record, to treat them.
+    Grant {
+        /// The patient's number.
+        patient_ref: String,
+        /// The site, by its name in the directory.
+        #[arg(long)]
+        site: String,
+        /// Parts joined by +, such as identity+vitals. Alerts go with vitals.
+        #[arg(long, default_value = "identity+vitals")]
+        compartments: String,
+    },
+    /// Record that a patient takes it back, from one site or from everybody.
+    Revoke {
+        /// The patient's number.
+        patient_ref: String,
+        /// The site; everybody if left out.
+        #[arg(long)]
+        site: Option<String>,
+    },
+    /// What a patient allowed.
+    List {
+        /// The patient's number.
+        patient_ref: String,
+    },
+    /// Record the grants of a CSV file (patient_ref,site,compartments).
+    Import {
+        /// The file.
+        file: PathBuf,
+    },
+}

@@ -1,0 +1,53 @@
+//! What the node does by the clock.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::Shutdown;
+use host::database::WriteError;
+use workflows::WorkflowError;
+use workflows::seal_due::{OPEN_SECONDS_MAX, seal_due};
+
+use crate::node::Node;
+
+/// How often open segments are looked at. They are sealed 60 s after their first reading; a second
+/// more or less does not matter.
+const SEAL_EVERY: Duration = Duration::from_secs(1);
+
+/// Seals segments that have been open for long enough, until `shutdown`.
+pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(SEAL_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.requested() => return,
+        }
+        if let Err(error) = seal(&node, OPEN_SECONDS_MAX).await {
+            tracing::warn!(%error, "sealing open segments failed; it is tried again");
+        }
+    }
+}
+
+/// Seals the segments whose first reading arrived at least `age_seconds` ago, a transaction at a
+/// time; answers how many.
+pub(crate) async fn seal(
+    node: &Node,
+    age_seconds: i64,
+) -> Result<usize, WriteError<WorkflowError>> {
+    let now = node.clock.now();
+    let mut count = 0;
+    loop {
+        let sealed = node
+            .writer
+            .write(move |conn, state| seal_due(conn, &mut state.0, now, age_seconds))
+            .await?;
+        count += sealed.count;
+        if sealed.count > 0 {
+            node.outbox_grew.notify_one();
+        }
+        if !sealed.more {
+            return Ok(count);
+        }
+    }
+}

@@ -1,0 +1,149 @@
+//! What an operator can ask of a node: the same whether it runs or not.
+//!
+//! A command is one line of JSON over the control socket of the running program; when none runs,
+//! the command line opens the data folder itself and performs it there.
+
+mod consents;
+mod devices;
+mod export;
+mod join;
+mod patients;
+mod status;
+
+use std::sync::Arc;
+
+use host::control::{Answer, Refusal};
+use serde::{Deserialize, Serialize};
+
+use crate::node::Node;
+
+pub use consents::ConsentRow;
+pub use devices::DeviceRow;
+pub use export::What;
+pub use patients::PatientRow;
+
+/// Rows of a bulk command in one question; the command line splits longer files. At 200 bytes a row
+/// a question stays below the 64 KiB that one may have.
+pub const ROWS_MAX: usize = 200;
+
+/// A question to a node.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case", deny_unknown_fields)]
+pub enum Command {
+    /// How things stand.
+    Status {
+        /// As JSON, for programs.
+        json: bool,
+    },
+    /// Seal all open segments now.
+    Flush,
+    /// Look for the hub now.
+    Sync,
+    /// Join the hub that made this invitation.
+    Join {
+        /// The invitation's one line.
+        invitation: String,
+    },
+    /// The sites that the hub's directory names.
+    Sites,
+    /// Register devices; answers `device_id,key` as CSV. The keys are shown this once.
+    DeviceAdd {
+        /// One row per device.
+        rows: Vec<DeviceRow>,
+    },
+    /// Give a device another key; answers as [`Command::DeviceAdd`].
+    DeviceRotate {
+        /// Its name.
+        device: String,
+    },
+    /// Refuse a device from now on.
+    DeviceRevoke {
+        /// Its name.
+        device: String,
+    },
+    /// The devices.
+    DeviceList,
+    /// Register patients.
+    PatientAdd {
+        /// One row per patient.
+        rows: Vec<PatientRow>,
+    },
+    /// Change a patient's details; empty fields stay.
+    PatientEdit {
+        /// The details, with the number that finds the patient.
+        row: PatientRow,
+    },
+    /// The patients, page by page.
+    PatientList,
+    /// Record what patients allow.
+    ConsentGrant {
+        /// One row per patient and site.
+        rows: Vec<ConsentRow>,
+    },
+    /// Record that a patient takes back what a site was allowed; everything if no site is named.
+    ConsentRevoke {
+        /// The patient's number.
+        patient_ref: String,
+        /// The site's name.
+        site: Option<String>,
+    },
+    /// What a patient allowed.
+    ConsentList {
+        /// The patient's number.
+        patient_ref: String,
+    },
+    /// Everything held, as CSV.
+    Export {
+        /// Of what.
+        what: What,
+    },
+    /// Readings that wait for a person, as CSV.
+    Quarantine,
+}
+
+/// Performs a command.
+///
+/// # Errors
+///
+/// [`Refusal`] with a sentence for the person who asked.
+pub async fn perform(node: Arc<Node>, command: Command) -> Result<Answer, Refusal> {
+    match command {
+        Command::Status { json } => status::status(&node, json).await,
+        Command::Flush => {
+            let sealed = crate::chores::seal(&node, 0).await.map_err(refuse)?;
+            Ok(Answer::from(format!("sealed {sealed} open segments\n")))
+        }
+        Command::Sync => {
+            node.sync.ask();
+            Ok(Answer::from("looking for the hub now\n".to_owned()))
+        }
+        Command::Join { invitation } => join::join(&node, &invitation).await,
+        Command::Sites => join::sites(&node).await,
+        Command::DeviceAdd { rows } => devices::add(&node, rows).await,
+        Command::DeviceRotate { device } => devices::rotate(&node, &device).await,
+        Command::DeviceRevoke { device } => devices::revoke(&node, &device).await,
+        Command::DeviceList => devices::list(&node).await,
+        Command::PatientAdd { rows } => patients::add(&node, rows).await,
+        Command::PatientEdit { row } => patients::edit(&node, row).await,
+        Command::PatientList => patients::list(node),
+        Command::ConsentGrant { rows } => consents::grant(&node, rows).await,
+        Command::ConsentRevoke { patient_ref, site } => {
+            consents::revoke(&node, patient_ref, site).await
+        }
+        Command::ConsentList { patient_ref } => consents::list(&node, patient_ref).await,
+        Command::Export { what } => Ok(export::export(node, what)),
+        Command::Quarantine => Ok(export::quarantine(node)),
+    }
+}
+
+/// An error and its causes as one sentence. Our errors hold nothing about a person.
+pub(crate) fn refuse(error: impl std::error::Error) -> Refusal {
+    let mut sentence = error.to_string();
+    let mut cause = error.source();
+    while let Some(inner) = cause {
+        sentence.push_str(": ");
+        sentence.push_str(&inner.to_string());
+        cause = inner.source();
+    }
+    Refusal::new(sentence)
+}

@@ -1,0 +1,209 @@
+//! Consent from the command line.
+
+use std::collections::BTreeSet;
+
+use consent::fact::ConsentEvent;
+use consent::notice::{Capture, Evidence, Language, Notice};
+use consent::scope::{Action, Recipient, SetOf};
+use consent::{GrantTerms, RevokeScope, RevokeTerms};
+use host::control::{Answer, Refusal};
+use serde::{Deserialize, Serialize};
+use store::Connection;
+use vocab::{Compartment, PatientId, Purpose, SiteId, SiteName, Timestamp};
+use workflows::WorkflowError;
+use workflows::grant_consent::grant_consent;
+use workflows::revoke_consent::revoke_consent;
+
+use super::refuse;
+use crate::node::Node;
+
+/// Version of the notice that the command line stands for: the text in README.
+const NOTICE_VERSION: u16 = 1;
+
+/// What a patient allows one site.
+#[derive(Clone, Debug, Serialize, Deserialize)]
+pub struct ConsentRow {
+    /// The patient's number.
+    pub patient_ref: String,
+    /// The site's name in the hub's directory.
+    pub site: String,
+    /// Compartments joined by `+`, such as `identity+vitals`.
+    pub compartments: String,
+}
+
+/// A row whose every part was read.
+struct Wish {
+    patient_ref: String,
+    site: SiteName,
+    compartments: SetOf<Compartment>,
+    draw: [u8; 16],
+}
+
+/// Records grants, all or none. The person at the keyboard confirms for the patient on screen.
+pub(super) async fn grant(node: &Node, rows: Vec<ConsentRow>) -> Result<Answer, Refusal> {
+    let mut wishes = Vec::with_capacity(rows.len());
+    for row in rows {
+        let compartments = row
+            .compartments
+            .split('+')
+            .map(|name| {
+                Compartment::from_name(name.trim())
+                    .ok_or_else(|| Refusal::new(format!("there is no compartment {name:?}")))
+            })
+            .collect::<Result<Vec<_>, _>>()?;
+        wishes.push(Wish {
+            patient_ref: row.patient_ref,
+            site: row.site.parse().map_err(refuse)?,
+            compartments: SetOf::of(&compartments),
+            draw: node.random.bytes(),
+        });
+    }
+    let (now, own_site, count) = (node.clock.now(), node.own_site()?, wishes.len());
+    let language = Language::from_letters(*b"eng").map_err(refuse)?;
+    node.writer
+        .write(move |conn, state| {
+            for wish in &wishes {
+                let patient = find(conn, own_site, &wish.patient_ref)?;
+                let site = directory::store::sites::find_site(conn, &wish.site)?
+                    .ok_or(WorkflowError::UnknownSite)?;
+                let terms = terms(conn, patient, site, wish, language, now)?;
+                grant_consent(conn, &mut state.0, now, terms)?;
+            }
+            Ok::<_, WorkflowError>(())
+        })
+        .await
+        .map_err(refuse)?;
+    node.outbox_grew.notify_one();
+    Ok(Answer::from(format!("recorded {count} grants\n")))
+}
+
+fn terms(
+    conn: &Connection,
+    patient: PatientId,
+    site: SiteId,
+    wish: &Wish,
+    language: Language,
+    now: Timestamp,
+) -> Result<GrantTerms, WorkflowError> {
+    // The person at the keyboard sees on this screen what was taken back before, and grants it
+    // knowing that.
+    let recipient = Recipient::Site(site);
+    let state = consent::store::state_of(conn, patient)?;
+    let acks: BTreeSet<_> =
+        state.revokes_to_overcome(recipient).map(|revoke| revoke.id()).collect();
+    Ok(GrantTerms {
+        draw: wish.draw,
+        patient,
+        recipient,
+        compartments: wish.compartments,
+        purposes: SetOf::of(&[Purpose::Treatment, Purpose::CareCoordination]),
+        actions: SetOf::of(&[Action::View, Action::Replicate, Action::Write]),
+        granted_at: now,
+        valid_from: now,
+        valid_to: None,
+        notice: Notice { version: NOTICE_VERSION, language },
+        evidence: Evidence { capture: Capture::OnScreen, witness: None },
+        acks,
+    })
+}
+
+/// Records that a patient takes back what a site was allowed, or everything.
+pub(super) async fn revoke(
+    node: &Node,
+    patient_ref: String,
+    site: Option<String>,
+) -> Result<Answer, Refusal> {
+    let site: Option<SiteName> = site.map(|name| name.parse()).transpose().map_err(refuse)?;
+    let (now, own_site, draw) = (node.clock.now(), node.own_site()?, node.random.bytes());
+    node.writer
+        .write(move |conn, state| {
+            let patient = find(conn, own_site, &patient_ref)?;
+            let scope = match &site {
+                Some(name) => RevokeScope::Site(
+                    directory::store::sites::find_site(conn, name)?
+                        .ok_or(WorkflowError::UnknownSite)?,
+                ),
+                None => RevokeScope::Everything,
+            };
+            let evidence = Evidence { capture: Capture::OnScreen, witness: None };
+            let terms = RevokeTerms { draw, patient, scope, revoked_at: now, evidence };
+            revoke_consent(conn, &mut state.0, now, terms)
+        })
+        .await
+        .map_err(refuse)?;
+    node.outbox_grew.notify_one();
+    Ok(Answer::from("taken back; it counts here at once and goes to the hub first\n".to_owned()))
+}
+
+/// What a patient allowed, the newest first.
+pub(super) async fn list(node: &Node, patient_ref: String) -> Result<Answer, Refusal> {
+    let (own_site, now) = (node.own_site()?, node.clock.now());
+    let text = node
+        .readers
+        .read(move |conn| {
+            let patient = find(conn, own_site, &patient_ref)?;
+            let state = consent::store::state_of(conn, patient)?;
+            let mut text = String::new();
+            for kept in consent::store::list(conn, patient)? {
+                text.push_str(&line(conn, &state, &kept.event, now)?);
+            }
+            Ok::<_, WorkflowError>(text)
+        })
+        .await
+        .map_err(refuse)?;
+    let text = if text.is_empty() { "nothing was allowed to anybody\n".to_owned() } else { text };
+    Ok(Answer::from(text))
+}
+
+fn line(
+    conn: &Connection,
+    state: &consent::ConsentState,
+    event: &ConsentEvent,
+    now: Timestamp,
+) -> Result<String, WorkflowError> {
+    let line = match event {
+        ConsentEvent::Grant(grant) => {
+            let terms = grant.terms();
+            let recipient = match terms.recipient {
+                Recipient::AnySite => "every clinic".to_owned(),
+                Recipient::Site(site) => name_of(conn, site)?,
+            };
+            let parts: Vec<&str> = terms.compartments.iter().map(|part| part.name()).collect();
+            let standing = state.standing(grant.id(), now);
+            format!(
+                "{} grant to {recipient}: {} ({})\n",
+                terms.granted_at,
+                parts.join(", "),
+                standing.map_or("unknown", word)
+            )
+        }
+        ConsentEvent::Revoke(revoke) => {
+            let terms = revoke.terms();
+            let reach = match &terms.scope {
+                RevokeScope::Grants(named) => format!("{} named grants", named.len()),
+                RevokeScope::Site(site) => format!("everything for {}", name_of(conn, *site)?),
+                RevokeScope::Everything => "everything".to_owned(),
+            };
+            format!("{} taken back: {reach}\n", terms.revoked_at)
+        }
+    };
+    Ok(line)
+}
+
+fn name_of(conn: &Connection, site: SiteId) -> Result<String, WorkflowError> {
+    let name = directory::store::sites::site_name(conn, site)?;
+    Ok(name.map_or_else(|| site.to_string(), |name| name.to_string()))
+}
+
+const fn word(standing: consent::state::Standing) -> &'static str {
+    match standing {
+        consent::state::Standing::InForce => "in force",
+        consent::state::Standing::NotYet => "not yet",
+        consent::state::Standing::Over => "over",
+        consent::state::Standing::Withdrawn(_) => "withdrawn",
+    }
+}
+
+fn find(conn: &Connection, site: SiteId, text: &str) -> Result<PatientId, WorkflowError> {
+    patients::store::resolve(conn, site, text)?.ok_or(WorkflowError::UnknownPatient)
+}

@@ -1,0 +1,69 @@
+//! Joining a hub, and the directory that comes with it.
+
+use directory::store::hub_link::HubLink;
+use directory::{Invitation, JoinRequest, JoinResponse};
+use host::control::{Answer, Refusal};
+use transport::{Dialer, TlsIdentity};
+use workflows::adopt_hub::adopt_hub;
+
+use super::refuse;
+use crate::node::Node;
+
+/// Uses an invitation: proves this node's keys to the hub and notes what it answers.
+pub(super) async fn join(node: &Node, invitation: &str) -> Result<Answer, Refusal> {
+    let invitation: Invitation = invitation.parse().map_err(refuse)?;
+    if let Some(hub) = node.hub_link().await {
+        return Err(Refusal::new(format!(
+            "this clinic has joined a hub already, as {}; a data folder belongs to one hub",
+            hub.site_name
+        )));
+    }
+    let joined = ask(node, &invitation).await?;
+    let link = HubLink::new(&invitation, &joined, node.clock.now());
+    let (site, name) = (link.site, link.site_name.clone());
+    node.writer
+        .write(move |conn, state| adopt_hub(conn, &mut state.0, &link))
+        .await
+        .map_err(refuse)?;
+    node.joined(site);
+    Ok(Answer::from(format!("joined the hub as {name}\n")))
+}
+
+async fn ask(node: &Node, invitation: &Invitation) -> Result<directory::Joined, Refusal> {
+    let identity = TlsIdentity::from_seed(&node.tls_seed).map_err(refuse)?;
+    let own_tls_key = *identity.public_key();
+    let hub_key = invitation.hub_tls_key;
+    let token = invitation.token.clone();
+    let request = JoinRequest::sign(token, &node.node_seed, &hub_key, &own_tls_key);
+    let address = invitation.hub_address.as_str();
+    let found = tokio::net::lookup_host(address).await.map_err(|_| unresolved(address))?.next();
+    let address = found.ok_or_else(|| unresolved(address))?;
+    let dialer = Dialer::new(&identity, node.config.sync.link).map_err(refuse)?;
+    let answer = dialer.join(address, &hub_key, &request.to_bytes()).await.map_err(refuse)?;
+    dialer.close().await;
+    match JoinResponse::from_bytes(&answer).map_err(refuse)? {
+        JoinResponse::Accepted(joined) => {
+            joined.check(&node.key.0, &own_tls_key).map_err(refuse)?;
+            Ok(joined)
+        }
+        JoinResponse::Refused(refusal) => Err(refuse(refusal)),
+    }
+}
+
+fn unresolved(address: &str) -> Refusal {
+    Refusal::new(format!("the hub's address {address} cannot be resolved; is there a network?"))
+}
+
+/// The sites of the directory, one per line.
+pub(super) async fn sites(node: &Node) -> Result<Answer, Refusal> {
+    let sites = node.readers.read(directory::store::sites::sites).await.map_err(refuse)?;
+    let mut text = String::new();
+    for certificate in sites {
+        let mark = if certificate.node_key == node.key.0 { " (this clinic)" } else { "" };
+        text.push_str(&format!("{}{mark}\n", certificate.site_name));
+    }
+    if text.is_empty() {
+        text.push_str("no sites are known yet; they come with the first sync\n");
+    }
+    Ok(Answer::from(text))
+}

@@ -1,0 +1,15 @@
+//! The clinic's server: devices push readings in, staff look at them, the hub gets them when it can.
+
+pub mod commands;
+pub mod config;
+pub mod node;
+pub mod server;
+
+mod chores;
+mod ingest;
+mod ingest_counts;
+mod overview;
+mod rates;
+mod status_body;
+mod sync;
+mod sync_board;

@@ -1,0 +1,178 @@
+//! The node as its parts share it: database, keys, time, boards.
+
+use std::path::Path;
+use std::sync::OnceLock;
+
+use devices::SharedDirectory;
+use directory::store::hub_link::HubLink;
+use host::control::Refusal;
+use host::database::{Readers, Reset, Writer};
+use host::{Clock, DataFolder, Random};
+use pages::board::Board;
+use replication::{Author, LedgerError};
+use store::{Connection, StoreError};
+use sync_protocol::NodeId;
+use sync_protocol::signature::Signer;
+use tokio::sync::Notify;
+use vocab::SiteId;
+use workflows::{EdgeState, WorkflowError, schema};
+
+use crate::config::Config;
+use crate::ingest_counts::IngestCounts;
+use crate::rates::Rates;
+use crate::sync_board::SyncBoard;
+
+/// What the writer keeps beside its connection.
+#[derive(Debug)]
+pub struct WriterState(pub EdgeState);
+
+impl Reset for WriterState {
+    fn reset(&mut self) {
+        self.0.forget();
+    }
+}
+
+/// Why a node cannot start.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum StartError {
+    /// The data folder.
+    #[error(transparent)]
+    Folder(#[from] host::folder::FolderError),
+    /// The settings.
+    #[error(transparent)]
+    Config(#[from] host::config::ConfigError),
+    /// The database.
+    #[error("opening the database")]
+    Store(#[from] StoreError),
+    /// The rules that raise alerts.
+    #[error(transparent)]
+    Rules(#[from] alerts::rules::BadRules),
+    /// The writing side.
+    #[error("opening this node's chains")]
+    Ledger(#[from] LedgerError),
+}
+
+/// A clinic's node with its database open. One per data folder.
+#[derive(Debug)]
+pub struct Node {
+    pub(crate) config: Config,
+    pub(crate) clock: Clock,
+    pub(crate) random: Random,
+    /// The one writer.
+    pub writer: Writer<WriterState>,
+    /// Readers beside it.
+    pub readers: Readers,
+    /// The name that this node signs with.
+    pub key: NodeId,
+    site: OnceLock<SiteId>,
+    pub(crate) node_seed: [u8; 32],
+    pub(crate) tls_seed: [u8; 32],
+    pub(crate) devices: SharedDirectory,
+    pub(crate) board: Board,
+    pub(crate) counts: IngestCounts,
+    pub(crate) rates: Rates,
+    pub(crate) sync: SyncBoard,
+    /// Notified after a commit that queued entries for the hub.
+    pub(crate) outbox_grew: Notify,
+    _folder: DataFolder,
+}
+
+impl Node {
+    /// Makes a data folder: keys, settings, database.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError::Folder`] when there is one already; nothing is overwritten.
+    pub fn init(path: &Path, random: &Random) -> Result<(), StartError> {
+        let folder = DataFolder::create(path, random)?;
+        host::folder::write_whole(&folder.config(), crate::config::EXAMPLE.as_bytes())?;
+        let mut conn =
+            store::open(&folder.database(), &folder.database_key()?, store::Access::Write)?;
+        store::migrate(&mut conn, schema::EDGE)?;
+        Ok(())
+    }
+
+    /// Opens the data folder at `path`, which no other program may hold. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// [`StartError`].
+    pub fn open(path: &Path, clock: Clock, random: Random) -> Result<Self, StartError> {
+        let folder = DataFolder::open(path)?;
+        let config: Config = host::config::load(&folder.config())?;
+        let seeds = folder.seeds()?;
+        let key = folder.database_key()?;
+        let (site, state, devices) = {
+            let mut conn = store::open(&folder.database(), &key, store::Access::Write)?;
+            store::migrate(&mut conn, schema::EDGE)?;
+            begin(&conn, &seeds.node, &random)?
+        };
+        let node_key = sync_protocol::signature::node_id(&seeds.node);
+        let (writer, readers) =
+            host::database::open(&folder.database(), &key, schema::EDGE, WriterState(state))?;
+        Ok(Self {
+            rates: Rates::new(config.devices.batches_per_second, config.devices.batches_burst),
+            config,
+            clock,
+            random,
+            writer,
+            readers,
+            key: node_key,
+            site: site.map_or_else(OnceLock::new, OnceLock::from),
+            node_seed: *seeds.node,
+            tls_seed: *seeds.tls,
+            devices,
+            board: Board::default(),
+            counts: IngestCounts::default(),
+            sync: SyncBoard::default(),
+            outbox_grew: Notify::new(),
+            _folder: folder,
+        })
+    }
+
+    /// The clinic's id, once a hub has given it one.
+    ///
+    /// # Errors
+    ///
+    /// A sentence that says how to get one.
+    pub(crate) fn own_site(&self) -> Result<SiteId, Refusal> {
+        self.site.get().copied().ok_or_else(|| Refusal::new(WorkflowError::NotJoined.to_string()))
+    }
+
+    /// As [`own_site`](Self::own_site), or an id that no site has.
+    pub(crate) fn site_or_none(&self) -> SiteId {
+        self.site.get().copied().unwrap_or(SiteId::from_bytes([0; 16]))
+    }
+
+    /// The hub gave the clinic its id.
+    pub(crate) fn joined(&self, site: SiteId) {
+        // A node joins once.
+        let _ = self.site.set(site);
+        self.sync.join();
+    }
+
+    /// The hub this clinic belongs to, once it has joined one.
+    pub(crate) async fn hub_link(&self) -> Option<HubLink> {
+        let found = self.readers.read(|conn| directory::store::hub_link::hub_link(conn)).await;
+        found.unwrap_or_else(|error| {
+            tracing::warn!(%error, "reading the hub's address failed");
+            None
+        })
+    }
+}
+
+/// Opens the writing side of a process that just started, with an epoch of its own.
+fn begin(
+    conn: &Connection,
+    seed: &[u8; 32],
+    random: &Random,
+) -> Result<(Option<SiteId>, EdgeState, SharedDirectory), StartError> {
+    let site = directory::store::hub_link::hub_link(conn)?.map(|hub| hub.site);
+    let draw = random.clone();
+    let fill = Box::new(move |bytes: &mut [u8]| draw.fill(bytes));
+    let author = Author::start(conn, Signer::from_seed(seed), fill)?;
+    let devices = SharedDirectory::new(devices::store::directory(conn)?);
+    let rules = alerts::RuleTable::built_in()?;
+    Ok((site, EdgeState::new(author, site, rules), devices))
+}

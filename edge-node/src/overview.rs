@@ -1,0 +1,164 @@
+//! The figures that say how this node stands: read once, shown everywhere the same.
+
+use host::database::ReadError;
+use replication::edge::EdgeStatus;
+use store::StoreError;
+use sync_status::{Facts, SyncState};
+use vitals::receipt::Tally;
+use vocab::SiteName;
+
+use crate::node::Node;
+use crate::status_body::{EntriesBody, LinkBody, ReadingsBody, StatusBody};
+use crate::sync_board::SyncFacts;
+
+/// Figures of one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Overview {
+    pub(crate) site: Option<SiteName>,
+    pub(crate) entries: EdgeStatus,
+    pub(crate) batches: u64,
+    pub(crate) readings: Tally,
+    pub(crate) open: vitals::tail::Counts,
+    pub(crate) patients: u64,
+    pub(crate) alerts: alerts::store::Counts,
+    pub(crate) open_critical: u64,
+    pub(crate) sync: SyncFacts,
+    pub(crate) facts: Facts,
+    pub(crate) state: SyncState,
+}
+
+impl Overview {
+    /// Reads the figures from one state of the database.
+    pub(crate) async fn read(node: &Node) -> Result<Self, ReadError<StoreError>> {
+        let sync = node.sync.facts();
+        let now = node.clock.now();
+        node.readers
+            .read(move |conn| {
+                let hub = directory::store::hub_link::hub_link(conn)?;
+                let entries = replication::edge::status(conn)?;
+                let (batches, readings) = vitals::store::totals(conn)?;
+                let facts = Facts {
+                    now,
+                    joined: hub.is_some(),
+                    last_success: sync.last_success,
+                    last_attempt_failed: sync.last_attempt_failed,
+                    session_open: sync.session_open,
+                    pending: entries.pending,
+                    attention: entries.quarantined + entries.refused + entries.held,
+                    clock_ahead_ms: sync.hub_clock_ahead_ms,
+                };
+                Ok(Self {
+                    site: hub.map(|hub| hub.site_name),
+                    entries,
+                    batches,
+                    readings,
+                    open: vitals::tail::counts(conn)?,
+                    patients: patients::store::count(conn)?,
+                    alerts: alerts::store::counts(conn)?,
+                    open_critical: alerts::store::open_critical(conn)?,
+                    state: SyncState::of(&facts),
+                    facts,
+                    sync,
+                })
+            })
+            .await
+    }
+
+    /// For programs.
+    pub(crate) fn to_body(&self) -> StatusBody {
+        let EdgeStatus {
+            authored,
+            pending,
+            received,
+            quarantined,
+            refused,
+            held,
+            durable,
+            foreign,
+        } = self.entries;
+        StatusBody {
+            site: self.site.as_ref().map(ToString::to_string),
+            state: self.state.word(),
+            sentence: self.state.sentence(&self.facts),
+            entries: EntriesBody {
+                authored,
+                at_hub: received,
+                pending,
+                quarantined,
+                refused,
+                held,
+                durable,
+                foreign,
+            },
+            readings: ReadingsBody {
+                batches: self.batches,
+                accepted: self.readings.accepted,
+                duplicate: self.readings.duplicate,
+                quarantined: self.readings.quarantined,
+                rejected: self.readings.rejected,
+                open: self.open.open_readings,
+                sealed: self.open.sealed_readings,
+            },
+            patients: self.patients,
+            alerts: self.alerts.all,
+            alerts_critical_open: self.open_critical,
+            last_success: self.sync.last_success.map(|at| at.to_string()),
+            idle: self.sync.idle,
+            refusal: self.sync.refusal.clone(),
+            link: LinkBody {
+                open: self.sync.session_open,
+                sent_bytes_total: self.sync.link_sent_bytes,
+                received_bytes_total: self.sync.link_received_bytes,
+                entries_sent: self.sync.tally.entries_sent,
+                entries_stored: self.sync.tally.entries_stored,
+                resent: self.sync.tally.resent,
+                divergences: self.sync.tally.divergences,
+            },
+        }
+    }
+
+    /// For people.
+    pub(crate) fn to_text(&self) -> String {
+        let site = self.site.as_ref().map_or("not joined to a hub", |name| name.as_str());
+        let durable = if self.entries.received > 0 && self.entries.durable == 0 {
+            "0 (no backup is configured at the hub)".to_owned()
+        } else {
+            self.entries.durable.to_string()
+        };
+        let refusal = self.sync.refusal.as_deref().unwrap_or("-");
+        let e = &self.entries;
+        let r = &self.readings;
+        format!(
+            "clinic     {site}\n\
+             sync       {} {}\n\
+             entries    {} authored = {} at the hub + {} pending + {} quarantined + {} refused or held\n\
+             durable    {durable}\n\
+             from others {} entries\n\
+             readings   {} sent = {} accepted + {} duplicate + {} quarantined + {} rejected, in {} batches\n\
+             segments   {} readings sealed in {} segments, {} still open\n\
+             patients   {}\n\
+             alerts     {} ({} critical and open)\n\
+             last error {refusal}\n",
+            self.state.symbol(),
+            self.state.sentence(&self.facts),
+            e.authored,
+            e.received,
+            e.pending,
+            e.quarantined,
+            e.refused + e.held,
+            e.foreign,
+            r.accepted + r.duplicate + r.quarantined + r.rejected,
+            r.accepted,
+            r.duplicate,
+            r.quarantined,
+            r.rejected,
+            self.batches,
+            self.open.sealed_readings,
+            self.open.segments,
+            self.open.open_readings,
+            self.patients,
+            self.alerts.all,
+            self.open_critical,
+        )
+    }
+}

@@ -1,0 +1,156 @@
+//! From what was typed to what is done.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use edge_node::commands::{Command, ConsentRow, DeviceRow, PatientRow, ROWS_MAX, perform};
+use edge_node::node::{Node, StartError};
+use edge_node::server::{ServeError, serve};
+use host::control::{Answer, AskError, Refusal, ask};
+use host::{Clock, Random, Shutdown};
+use serde::de::DeserializeOwned;
+
+use crate::args::{Args, ConsentVerb, Details, DeviceVerb, PatientVerb, Verb};
+
+/// Why a command failed.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum RunError {
+    #[error(transparent)]
+    Start(#[from] StartError),
+    #[error(transparent)]
+    Serve(#[from] ServeError),
+    #[error(transparent)]
+    Ask(#[from] AskError),
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+    #[error("the runtime cannot start")]
+    Runtime(#[source] io::Error),
+    #[error("writing the answer")]
+    Output(#[source] io::Error),
+    #[error("{} cannot be read", .0.display())]
+    File(PathBuf, #[source] io::Error),
+    #[error("{}, row {row}: not the expected columns", .path.display())]
+    Row { path: PathBuf, row: u64 },
+}
+
+/// Does what was typed.
+pub(crate) fn run(args: Args) -> Result<(), RunError> {
+    let data = args.data;
+    match args.command {
+        Verb::Init => {
+            Node::init(&data, &Random::system())?;
+            say(&format!(
+                "made {}: keys, settings (config.toml) and an encrypted database\n\
+                 next: edge-node --data {} join INVITATION\n",
+                data.display(),
+                data.display()
+            ))
+        }
+        Verb::Serve { listen } => runtime()?.block_on(async {
+            let (_stop, shutdown) = Shutdown::on_signals().map_err(RunError::Runtime)?;
+            Ok(serve(&data, listen, shutdown).await?)
+        }),
+        verb => commands(verb)?.into_iter().try_for_each(|command| tell(&data, &command)),
+    }
+}
+
+fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
+    Ok(match verb {
+        Verb::Init | Verb::Serve { .. } => Vec::new(),
+        Verb::Join { invitation } => vec![Command::Join { invitation }],
+        Verb::Status { json } => vec![Command::Status { json }],
+        Verb::Sync => vec![Command::Sync],
+        Verb::Flush => vec![Command::Flush],
+        Verb::Sites => vec![Command::Sites],
+        Verb::Export { what } => vec![Command::Export { what }],
+        Verb::Quarantine => vec![Command::Quarantine],
+        Verb::Device(DeviceVerb::Add { name: device_id, kind }) => {
+            vec![Command::DeviceAdd { rows: vec![DeviceRow { device_id, kind }] }]
+        }
+        Verb::Device(DeviceVerb::Import { file }) => {
+            in_parts(rows::<DeviceRow>(&file)?, |rows| Command::DeviceAdd { rows })
+        }
+        Verb::Device(DeviceVerb::Rotate { name: device }) => vec![Command::DeviceRotate { device }],
+        Verb::Device(DeviceVerb::Revoke { name: device }) => vec![Command::DeviceRevoke { device }],
+        Verb::Device(DeviceVerb::List) => vec![Command::DeviceList],
+        Verb::Patient(PatientVerb::Add(details)) => {
+            vec![Command::PatientAdd { rows: vec![patient(details)] }]
+        }
+        Verb::Patient(PatientVerb::Edit(details)) => {
+            vec![Command::PatientEdit { row: patient(details) }]
+        }
+        Verb::Patient(PatientVerb::Import { file }) => {
+            in_parts(rows::<PatientRow>(&file)?, |rows| Command::PatientAdd { rows })
+        }
+        Verb::Patient(PatientVerb::List) => vec![Command::PatientList],
+        Verb::Consent(ConsentVerb::Grant { patient_ref, site, compartments }) => {
+            vec![Command::ConsentGrant {
+                rows: vec![ConsentRow { patient_ref, site, compartments }],
+            }]
+        }
+        Verb::Consent(ConsentVerb::Import { file }) => {
+            in_parts(rows::<ConsentRow>(&file)?, |rows| Command::ConsentGrant { rows })
+        }
+        Verb::Consent(ConsentVerb::Revoke { patient_ref, site }) => {
+            vec![Command::ConsentRevoke { patient_ref, site }]
+        }
+        Verb::Consent(ConsentVerb::List { patient_ref }) => {
+            vec![Command::ConsentList { patient_ref }]
+        }
+    })
+}
+
+fn patient(details: Details) -> PatientRow {
+    let Details { patient_ref, name, birth_date, sex, phone } = details;
+    PatientRow { patient_ref, name, birth_date, sex, phone }
+}
+
+/// Reads a CSV file with a header line.
+fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
+    let file = std::fs::File::open(path).map_err(|error| RunError::File(path.to_owned(), error))?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let rows = reader.deserialize().enumerate().map(|(row, read)| {
+        read.map_err(|_| RunError::Row { path: path.to_owned(), row: row as u64 + 2 })
+    });
+    rows.collect()
+}
+
+/// A long list as several commands, each within what one question may hold.
+fn in_parts<T: Clone>(rows: Vec<T>, command: impl Fn(Vec<T>) -> Command) -> Vec<Command> {
+    rows.chunks(ROWS_MAX).map(|part| command(part.to_vec())).collect()
+}
+
+/// Asks the running program, or does it here when none runs.
+fn tell(data: &Path, command: &Command) -> Result<(), RunError> {
+    let mut out = io::stdout().lock();
+    match ask(&host::folder::control_socket(data), command, &mut out) {
+        Ok(_) => out.flush().map_err(RunError::Output),
+        Err(AskError::NotRunning) => here(data, command.clone(), &mut out),
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn here(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
+    runtime()?.block_on(async {
+        let node = Arc::new(Node::open(data, Clock::system(), Random::system())?);
+        match perform(Arc::clone(&node), command).await? {
+            Answer::Whole(bytes) => out.write_all(&bytes).map_err(RunError::Output)?,
+            Answer::Pieces(mut pieces) => {
+                while let Some(piece) = pieces.recv().await {
+                    out.write_all(&piece?).map_err(RunError::Output)?;
+                }
+            }
+        }
+        node.writer.stop().await;
+        out.flush().map_err(RunError::Output)
+    })
+}
+
+fn runtime() -> Result<tokio::runtime::Runtime, RunError> {
+    tokio::runtime::Builder::new_multi_thread().enable_all().build().map_err(RunError::Runtime)
+}
+
+fn say(text: &str) -> Result<(), RunError> {
+    io::stdout().lock().write_all(text.as_bytes()).map_err(RunError::Output)
+}

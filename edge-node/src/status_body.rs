@@ -1,0 +1,69 @@
+//! The status as JSON. Fields are only ever added.
+
+use serde::Serialize;
+
+/// How the node stands.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct StatusBody {
+    /// The clinic's name at its hub.
+    pub(crate) site: Option<String>,
+    /// One word for the state of sync.
+    pub(crate) state: &'static str,
+    /// The same for people.
+    pub(crate) sentence: String,
+    /// Entries of this node; `authored = at_hub + pending + quarantined + refused + held`.
+    pub(crate) entries: EntriesBody,
+    /// Readings that devices sent.
+    pub(crate) readings: ReadingsBody,
+    /// Patients known here.
+    pub(crate) patients: u64,
+    /// Alerts held, historical ones included.
+    pub(crate) alerts: u64,
+    /// Critical ones that are not late.
+    pub(crate) alerts_critical_open: u64,
+    /// When everything was last acknowledged, RFC 3339.
+    pub(crate) last_success: Option<String>,
+    /// Whether nothing waits, in either direction.
+    pub(crate) idle: bool,
+    /// Why the hub was not reached or refused, the last time.
+    pub(crate) refusal: Option<String>,
+    /// The connection.
+    pub(crate) link: LinkBody,
+}
+
+/// Entries of this node.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct EntriesBody {
+    pub(crate) authored: u64,
+    pub(crate) at_hub: u64,
+    pub(crate) pending: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) refused: u64,
+    pub(crate) held: u64,
+    pub(crate) durable: u64,
+    pub(crate) foreign: u64,
+}
+
+/// Readings that devices sent.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct ReadingsBody {
+    pub(crate) batches: u64,
+    pub(crate) accepted: u64,
+    pub(crate) duplicate: u64,
+    pub(crate) quarantined: u64,
+    pub(crate) rejected: u64,
+    pub(crate) open: u64,
+    pub(crate) sealed: u64,
+}
+
+/// The connection to the hub since this process started.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct LinkBody {
+    pub(crate) open: bool,
+    pub(crate) sent_bytes_total: u64,
+    pub(crate) received_bytes_total: u64,
+    pub(crate) entries_sent: u64,
+    pub(crate) entries_stored: u64,
+    pub(crate) resent: u64,
+    pub(crate) divergences: u64,
+}

@@ -1,0 +1,187 @@
+//! Keeping a conversation with the hub: dial, drive, wait, again.
+
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use directory::store::hub_link::HubLink;
+use host::Shutdown;
+use host::database::{ReadError, WriteError};
+use pages::board::Source;
+use replication::LedgerError;
+use replication::edge::EdgeDesk;
+use sync_protocol::NodeId;
+use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
+use sync_protocol::message::Live;
+use tokio::sync::mpsc;
+use transport::drive::{Desk, Ended, Progress, Signal, drive};
+use transport::{Dialer, TlsIdentity};
+use workflows::apply_fact::Rooms;
+
+use crate::node::Node;
+
+/// Signals that wait for the conversation; one that says "changed" stands for any number.
+const SIGNALS_MAX: usize = 64;
+
+/// How often latest values are sent for screens: four times a second is live to the eye and, at
+/// some 100 bytes a reading, nothing on any link.
+const LIVE_EVERY: Duration = Duration::from_millis(250);
+
+/// Keeps a conversation going until `shutdown`. Without a hub it waits for one to be joined.
+pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
+    let identity = match TlsIdentity::from_seed(&node.tls_seed) {
+        Ok(identity) => identity,
+        Err(error) => return tracing::error!(%error, "the connection key cannot be used"),
+    };
+    let mut backoff = transport::backoff::Backoff::default();
+    loop {
+        let talked = tokio::select! {
+            talked = talk_once(&node, &identity) => talked,
+            () = shutdown.requested() => return,
+        };
+        if talked {
+            backoff.reset();
+        }
+        let wait = backoff.next_wait(node.random.number());
+        node.sync.waiting(wait);
+        tokio::select! {
+            () = tokio::time::sleep(wait) => {}
+            () = node.sync.asked_for() => backoff.reset(),
+            () = shutdown.requested() => return,
+        }
+    }
+}
+
+/// One conversation; answers whether the hub was reached.
+async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
+    let hub = match node.hub_link().await {
+        Some(hub) => hub,
+        None => {
+            node.sync.joined().await;
+            return true;
+        }
+    };
+    let Some(address) = resolve(hub.hub_address.as_str()).await else {
+        node.sync.failed("the hub's name cannot be resolved");
+        return false;
+    };
+    let dialer = match Dialer::new(identity, node.config.sync.link) {
+        Ok(dialer) => dialer,
+        Err(error) => {
+            tracing::warn!(%error, "no socket for the hub");
+            return false;
+        }
+    };
+    let link = match dialer.connect(address, &hub.hub_tls_key).await {
+        Ok(link) => Arc::new(link),
+        Err(error) => {
+            tracing::info!(%error, "the hub is not reached");
+            node.sync.failed(&error.to_string());
+            return false;
+        }
+    };
+    node.sync.connected(Arc::clone(&link));
+    let ended = converse(node, &hub, &link).await;
+    node.sync.disconnected(&ended);
+    tracing::info!(reason = %ended, "the conversation with the hub ended");
+    dialer.close().await;
+    true
+}
+
+async fn resolve(address: &str) -> Option<SocketAddr> {
+    tokio::net::lookup_host(address).await.ok()?.next()
+}
+
+async fn converse(node: &Arc<Node>, hub: &HubLink, link: &transport::Link) -> Ended {
+    let hub_key = NodeId(hub.hub_node_key);
+    let wall_ms = u64::try_from(node.clock.now().millis()).unwrap_or(0);
+    let exchange = EdgeExchange::new(node.key, hub_key, wall_ms);
+    let side = EdgeSide { node: Arc::clone(node), hub: hub_key };
+    let (signals, heard) = mpsc::channel(SIGNALS_MAX);
+    let clock = node.clock.clone();
+    let now_ms = move || clock.monotonic_nanos() / 1_000_000;
+    tokio::select! {
+        ended = drive(link, exchange, &side, heard, now_ms) => ended,
+        () = pass_on(node, signals) => Ended::Finished,
+    }
+}
+
+/// Tells the conversation of new entries at once, and of latest values a few times a second.
+async fn pass_on(node: &Arc<Node>, signals: mpsc::Sender<Signal>) {
+    let mut ticks = tokio::time::interval(LIVE_EVERY);
+    loop {
+        tokio::select! {
+            () = node.outbox_grew.notified() => {
+                // A full channel holds one of these already.
+                let _ = signals.try_send(Signal::Changed);
+            }
+            _ = ticks.tick() => {
+                for live in node.board.take_unsent() {
+                    let _ = signals.try_send(Signal::Live(live));
+                }
+            }
+        }
+    }
+}
+
+/// This node's storage and screens, as the conversation sees them.
+struct EdgeSide {
+    node: Arc<Node>,
+    hub: NodeId,
+}
+
+impl EdgeSide {
+    fn rooms(&self) -> Rooms {
+        Rooms { hub: self.hub, now: self.node.clock.now() }
+    }
+}
+
+impl Desk<EdgeExchange> for EdgeSide {
+    fn is_read(&self, op: &EdgeOp) -> bool {
+        EdgeDesk::is_read(op)
+    }
+
+    async fn read(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
+        let mut rooms = self.rooms();
+        let read: Result<_, ReadError<LedgerError>> = self
+            .node
+            .readers
+            .read(move |conn| {
+                let known = rooms;
+                ops.into_iter()
+                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await;
+        read.unwrap_or_else(|error| {
+            tracing::warn!(%error, "reading for the hub failed");
+            vec![EdgeReply::Failed]
+        })
+    }
+
+    async fn write(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
+        let mut rooms = self.rooms();
+        let written: Result<_, WriteError<LedgerError>> = self
+            .node
+            .writer
+            .write(move |conn, _| {
+                let known = rooms;
+                ops.into_iter()
+                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await;
+        written.unwrap_or_else(|error| {
+            tracing::warn!(%error, "storing what the hub sent failed");
+            vec![EdgeReply::Failed]
+        })
+    }
+
+    fn live(&self, live: Live) {
+        self.node.board.arrived_live(Source::Elsewhere, &live);
+    }
+
+    fn progress(&self, progress: Progress) {
+        self.node.sync.progress(progress, self.node.clock.now());
+    }
+}

@@ -1,0 +1,132 @@
+//! What is known of the way to the hub, for status and pages.
+
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Duration;
+
+use sync_protocol::exchange::{Closed, Tally};
+use tokio::sync::Notify;
+use transport::Link;
+use transport::drive::{Ended, Progress};
+use transport::link::LinkStats;
+use vocab::Timestamp;
+
+/// A conversation that is idle counts as a success again at most this often, so that "last
+/// success" moves while nothing is written.
+const SUCCESS_EVERY_SECONDS: i64 = 1;
+
+/// What is known of the way to the hub.
+#[derive(Debug, Default)]
+pub(crate) struct SyncBoard {
+    state: Mutex<SyncFacts>,
+    link: Mutex<Option<Arc<Link>>>,
+    asked: Notify,
+    joined: Notify,
+}
+
+/// The facts that the one sync state is computed from, and a few figures.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct SyncFacts {
+    pub(crate) last_success: Option<Timestamp>,
+    pub(crate) last_attempt_failed: bool,
+    pub(crate) session_open: bool,
+    pub(crate) steady: bool,
+    pub(crate) idle: bool,
+    pub(crate) refusal: Option<String>,
+    pub(crate) hub_clock_ahead_ms: Option<i64>,
+    pub(crate) tally: Tally,
+    pub(crate) link_sent_bytes: u64,
+    pub(crate) link_received_bytes: u64,
+    finished: (u64, u64),
+}
+
+impl SyncBoard {
+    /// What is known now.
+    pub(crate) fn facts(&self) -> SyncFacts {
+        let mut facts = self.lock().clone();
+        let live = self.link().as_ref().map(|link| link.stats()).unwrap_or_default();
+        facts.link_sent_bytes = facts.finished.0 + live.sent_bytes;
+        facts.link_received_bytes = facts.finished.1 + live.received_bytes;
+        facts
+    }
+
+    /// Somebody wants a conversation now.
+    pub(crate) fn ask(&self) {
+        self.asked.notify_one();
+    }
+
+    pub(crate) async fn asked_for(&self) {
+        self.asked.notified().await;
+    }
+
+    /// A hub was joined.
+    pub(crate) fn join(&self) {
+        self.joined.notify_one();
+    }
+
+    pub(crate) async fn joined(&self) {
+        self.joined.notified().await;
+    }
+
+    pub(crate) fn waiting(&self, wait: Duration) {
+        tracing::debug!(wait_ms = wait.as_millis(), "waiting before the next attempt");
+    }
+
+    pub(crate) fn failed(&self, sentence: &str) {
+        let mut facts = self.lock();
+        facts.last_attempt_failed = true;
+        facts.refusal = Some(sentence.to_owned());
+    }
+
+    pub(crate) fn connected(&self, link: Arc<Link>) {
+        *self.link() = Some(link);
+        let mut facts = self.lock();
+        facts.session_open = true;
+        facts.steady = false;
+        facts.idle = false;
+    }
+
+    pub(crate) fn disconnected(&self, ended: &Ended) {
+        let stats: LinkStats = self.link().take().map(|link| link.stats()).unwrap_or_default();
+        let mut facts = self.lock();
+        facts.finished.0 += stats.sent_bytes;
+        facts.finished.1 += stats.received_bytes;
+        facts.session_open = false;
+        facts.idle = false;
+        facts.last_attempt_failed = !matches!(ended, Ended::Finished);
+        facts.refusal = match ended {
+            Ended::Conversation(Closed::Clone | Closed::NoCommonVersion) | Ended::Link(_) => {
+                Some(ended.to_string())
+            }
+            Ended::Conversation(_) | Ended::Finished => None,
+        };
+    }
+
+    pub(crate) fn progress(&self, progress: Progress, now: Timestamp) {
+        let mut facts = self.lock();
+        facts.steady = progress.steady;
+        facts.idle = progress.idle;
+        facts.tally = progress.tally;
+        if let Some(hub) = progress.peer_wall_ms
+            && facts.hub_clock_ahead_ms.is_none()
+        {
+            let hub = i64::try_from(hub).unwrap_or(i64::MAX);
+            facts.hub_clock_ahead_ms = Some(hub.saturating_sub(now.millis()));
+        }
+        let stale = facts
+            .last_success
+            .is_none_or(|last| now.seconds_since(last).abs() >= SUCCESS_EVERY_SECONDS);
+        if progress.steady && progress.idle && stale {
+            facts.last_success = Some(now);
+            facts.last_attempt_failed = false;
+            facts.refusal = None;
+        }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, SyncFacts> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    fn link(&self) -> MutexGuard<'_, Option<Arc<Link>>> {
+        self.link.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}

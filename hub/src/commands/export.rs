@@ -1,0 +1,45 @@
+//! Exports: long answers, sent piece by piece from one state of the database.
+
+use std::sync::Arc;
+
+use export::{Csv, Tails};
+use host::control::{Answer, PieceWriter};
+use serde::{Deserialize, Serialize};
+use vocab::SiteId;
+
+use crate::node::Hub;
+
+/// The hub has no patient numbers of its own: each patient is called as their clinic does.
+const NO_SITE: SiteId = SiteId::from_bytes([0; 16]);
+
+/// What can be exported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize, clap::ValueEnum)]
+#[serde(rename_all = "snake_case")]
+pub enum What {
+    /// Readings: `device_id,patient_ref,code,unit,time,value`, as they were sent.
+    Vitals,
+    /// Alerts: `patient_ref,code,time,level`.
+    Alerts,
+}
+
+/// Every reading or alert held here.
+pub(super) fn export(hub: Arc<Hub>, what: What) -> Answer {
+    let (out, answer, break_off) = PieceWriter::new();
+    tokio::spawn(async move {
+        let written = hub
+            .readers
+            .read(move |conn| {
+                let mut csv = Csv::new(out);
+                match what {
+                    What::Vitals => export::vitals(conn, NO_SITE, Tails::None, &mut csv)?,
+                    What::Alerts => export::alerts(conn, NO_SITE, &mut csv)?,
+                }
+                csv.finish()
+            })
+            .await;
+        if let Err(error) = written {
+            break_off.because(super::refuse(error)).await;
+        }
+    });
+    answer
+}

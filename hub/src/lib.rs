@@ -1,0 +1,14 @@
+//! The meeting place of all clinics.
+
+pub mod commands;
+pub mod config;
+pub mod node;
+pub mod server;
+
+mod door;
+mod keys;
+mod overview;
+mod sessions;
+mod sites_board;
+mod status_body;
+mod sync;

@@ -1,0 +1,120 @@
+//! The figures that say how the hub stands: read once, shown everywhere the same.
+
+use directory::store::invitations::OpenInvitation;
+use host::database::ReadError;
+use replication::hub::{HubStatus, NodeStatus};
+use store::StoreError;
+use sync_status::ago;
+use vocab::Timestamp;
+
+use crate::node::Hub;
+use crate::status_body::{SiteBody, StatusBody};
+
+/// Figures of one moment.
+#[derive(Clone, Debug)]
+pub(crate) struct Overview {
+    pub(crate) now: Timestamp,
+    pub(crate) held: HubStatus,
+    pub(crate) sites: Vec<(NodeStatus, bool)>,
+    pub(crate) patients: u64,
+    pub(crate) alerts: alerts::store::Counts,
+    pub(crate) invitations: Vec<OpenInvitation>,
+    pub(crate) traffic: (u64, u64),
+}
+
+impl Overview {
+    /// Reads the figures from one state of the database.
+    pub(crate) async fn read(hub: &Hub) -> Result<Self, ReadError<StoreError>> {
+        let now = hub.clock.now();
+        let traffic = hub.traffic.totals();
+        let connected = hub.sessions.connected();
+        hub.readers
+            .read(move |conn| {
+                let sites = replication::hub::node_statuses(conn)?;
+                Ok(Self {
+                    now,
+                    held: replication::hub::status(conn)?,
+                    sites: sites
+                        .into_iter()
+                        .map(|site| {
+                            let open = connected.contains(&site.key);
+                            (site, open)
+                        })
+                        .collect(),
+                    patients: patients::store::count(conn)?,
+                    alerts: alerts::store::counts(conn)?,
+                    invitations: directory::store::invitations::open_invitations(conn, now)?,
+                    traffic,
+                })
+            })
+            .await
+    }
+
+    /// For programs.
+    pub(crate) fn to_body(&self) -> StatusBody {
+        StatusBody {
+            entries: self.held.entries,
+            streams: self.held.streams,
+            patients: self.patients,
+            quarantined: self.held.quarantined,
+            forks: self.held.forks,
+            alerts: self.alerts.all,
+            durable: "no backup is configured",
+            sent_bytes_total: self.traffic.0,
+            received_bytes_total: self.traffic.1,
+            sites: self.sites.iter().map(|(site, open)| site_body(site, *open)).collect(),
+            open_invitations: self.invitations.iter().map(|i| i.site_name.to_string()).collect(),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn to_text(&self) -> String {
+        let mut text = format!(
+            "held        {} entries in {} streams, of {} patients\n\
+             durable     no backup is configured: what is here is on this disk only\n\
+             quarantine  {} set aside, {} forked positions\n\
+             alerts      {} ({} critical)\n",
+            self.held.entries,
+            self.held.streams,
+            self.patients,
+            self.held.quarantined,
+            self.held.forks,
+            self.alerts.all,
+            self.alerts.critical,
+        );
+        for (site, connected) in &self.sites {
+            let contact = match (connected, site.last_seen) {
+                (true, _) => "connected".to_owned(),
+                (false, Some(at)) => format!("last seen {}", ago(self.now.seconds_since(at))),
+                (false, None) => "never seen".to_owned(),
+            };
+            let behind = match site.behind {
+                0 => "has all it may have".to_owned(),
+                streams => format!("behind in {streams} streams"),
+            };
+            text.push_str(&format!(
+                "site        {}: {contact}; {} entries of its own here; holds {} of others, {behind}\n",
+                site.site_name, site.authored, site.delivered
+            ));
+        }
+        for invitation in &self.invitations {
+            text.push_str(&format!(
+                "invited     {} until {}\n",
+                invitation.site_name, invitation.expires_at
+            ));
+        }
+        text
+    }
+}
+
+fn site_body(site: &NodeStatus, connected: bool) -> SiteBody {
+    SiteBody {
+        site: site.site_name.to_string(),
+        key: site.key.short(),
+        connected,
+        last_seen: site.last_seen.map(|at| at.to_string()),
+        delivered: site.delivered,
+        behind: site.behind,
+        authored: site.authored,
+    }
+}

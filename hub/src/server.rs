@@ -1,0 +1,119 @@
+//! A hub that serves: clinics' door, status page, control socket.
+
+use std::io::Write as _;
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+
+use axum::Router;
+use host::control::{Answer, Control, Refusal};
+use host::{Clock, Random, Shutdown};
+use tokio::net::TcpListener;
+use transport::{LinkProfile, Listener};
+use web::Limits;
+
+use crate::commands::{Command, perform};
+use crate::node::{Hub, StartError};
+use crate::sync::{self, EnrolledKeys};
+
+/// Why a hub does not begin to serve.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum ServeError {
+    /// See [`StartError`].
+    #[error(transparent)]
+    Start(#[from] StartError),
+    /// The control socket.
+    #[error(transparent)]
+    Control(#[from] host::folder::FolderError),
+    /// The HTTP address is taken or not this machine's.
+    #[error("cannot listen for HTTP on {address}")]
+    Listen {
+        /// Which.
+        address: SocketAddr,
+        /// Why.
+        #[source]
+        source: std::io::Error,
+    },
+    /// The clinics' address.
+    #[error(transparent)]
+    Sync(#[from] transport::listener::ListenError),
+    /// Standard output is gone.
+    #[error("writing the start line")]
+    Output(#[source] std::io::Error),
+}
+
+/// Addresses that override the settings.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Addresses {
+    /// Of the status page.
+    pub http: Option<SocketAddr>,
+    /// Of the clinics' door.
+    pub sync: Option<SocketAddr>,
+}
+
+/// Serves the data folder at `path` until `shutdown`.
+///
+/// Prints one line when it is ready: `listening http=http://127.0.0.1:8090 quic=127.0.0.1:4433`.
+///
+/// # Errors
+///
+/// [`ServeError`] when it cannot begin.
+pub async fn serve(
+    path: &Path,
+    addresses: Addresses,
+    shutdown: Shutdown,
+) -> Result<(), ServeError> {
+    let hub = Arc::new(Hub::open(path, Clock::system(), Random::system())?);
+    let address = addresses.http.unwrap_or(hub.config.http.listen);
+    let cannot = |source| ServeError::Listen { address, source };
+    let http = TcpListener::bind(address).await.map_err(cannot)?;
+    let local = http.local_addr().map_err(cannot)?;
+    let door = Listener::bind(
+        addresses.sync.unwrap_or(hub.config.sync.listen),
+        &hub.identity,
+        Arc::new(EnrolledKeys(Arc::clone(&hub))),
+        LinkProfile::Wide,
+    )?;
+    let quic = door.local_addr();
+    // Set once, before anybody can ask.
+    let _ = hub.listening.set(quic);
+    let control = Control::bind(&host::folder::control_socket(path))?;
+    let mut out = std::io::stdout().lock();
+    writeln!(out, "listening http=http://{local} quic={quic}").map_err(ServeError::Output)?;
+    drop(out);
+    run(hub, http, door, control, shutdown).await;
+    Ok(())
+}
+
+async fn run(
+    hub: Arc<Hub>,
+    listener: TcpListener,
+    door: Listener,
+    control: Control,
+    shutdown: Shutdown,
+) {
+    let answering = {
+        let hub = Arc::clone(&hub);
+        control.serve(move |question| answer(Arc::clone(&hub), question), shutdown.clone())
+    };
+    let stop = shutdown.clone();
+    let http = web::serve(listener, router(Arc::clone(&hub)), Limits::default(), async move {
+        stop.requested().await;
+    });
+    tokio::join!(http, answering, sync::run(Arc::clone(&hub), Arc::new(door), shutdown.clone()));
+    hub.writer.stop().await;
+}
+
+/// Every route of the hub.
+pub fn router(_hub: Arc<Hub>) -> Router {
+    Router::new()
+        .fallback(web::problem::no_route)
+        .method_not_allowed_fallback(web::problem::no_method)
+}
+
+async fn answer(hub: Arc<Hub>, question: String) -> Result<Answer, Refusal> {
+    let command: Command = serde_json::from_str(&question)
+        .map_err(|_| Refusal::new("this program does not know that command; is it older?"))?;
+    perform(hub, command).await
+}

@@ -1,0 +1,163 @@
+//! Answering the clinics: let in who is enrolled, hear who asks to be, drive a conversation each.
+
+use std::sync::Arc;
+
+use host::Shutdown;
+use host::database::{ReadError, WriteError};
+use pages::board::Source;
+use replication::LedgerError;
+use replication::hub::{HubDesk, Node as Enrolled, Performed};
+use sync_protocol::exchange::{HubExchange, HubOp, HubReply};
+use sync_protocol::message::Live;
+use transport::drive::{Desk, Progress, drive};
+use transport::{Admission, Incoming, Link, Listener};
+use workflows::apply_fact::Rooms;
+
+use crate::door;
+use crate::node::Hub;
+
+/// Lets in the keys of enrolled nodes. The handshake cannot wait for the database, so the keys are
+/// held in memory and replaced when one joins or is revoked.
+#[derive(Debug)]
+pub(crate) struct EnrolledKeys(pub(crate) Arc<Hub>);
+
+impl Admission for EnrolledKeys {
+    fn is_enrolled(&self, key: &[u8; 32]) -> bool {
+        self.0.keys.contains(key)
+    }
+}
+
+/// Answers until `shutdown`.
+pub(crate) async fn run(hub: Arc<Hub>, listener: Arc<Listener>, shutdown: Shutdown) {
+    loop {
+        let incoming = tokio::select! {
+            incoming = listener.accept() => incoming,
+            () = shutdown.requested() => break,
+        };
+        match incoming {
+            Some(Incoming::Sync(link)) => {
+                tokio::spawn(converse(Arc::clone(&hub), link));
+            }
+            Some(Incoming::Join(request)) => {
+                tokio::spawn(door::answer(Arc::clone(&hub), Arc::clone(&listener), request));
+            }
+            None => break,
+        }
+    }
+    listener.close().await;
+}
+
+async fn converse(hub: Arc<Hub>, link: Link) {
+    let tls_key = *link.peer_key();
+    let found = hub.readers.read(move |conn| door::node_of(conn, &tls_key)).await;
+    let node = match found {
+        Ok(Some(node)) => node,
+        Ok(None) => return,
+        Err(error) => return tracing::warn!(%error, "a node could not be looked up"),
+    };
+    let wall_ms = u64::try_from(hub.clock.now().millis()).unwrap_or(0);
+    let exchange = HubExchange::new(hub.key, node.key, wall_ms);
+    let (number, heard) = hub.sessions.open(node.key);
+    let side = HubSide { hub: Arc::clone(&hub), node: node.clone() };
+    let clock = hub.clock.clone();
+    let now_ms = move || clock.monotonic_nanos() / 1_000_000;
+    let ended = drive(&link, exchange, &side, heard, now_ms).await;
+    hub.sessions.close(node.key, number);
+    let stats = link.stats();
+    hub.traffic.add(stats.sent_bytes, stats.received_bytes);
+    tracing::info!(peer = %node.key.short(), reason = %ended, "a conversation ended");
+}
+
+/// This hub's storage, as the conversation with one node sees it.
+struct HubSide {
+    hub: Arc<Hub>,
+    node: Enrolled,
+}
+
+impl HubSide {
+    fn done(&self, performed: Vec<Performed>) -> Vec<HubReply> {
+        let mut replies = Vec::with_capacity(performed.len());
+        for one in performed {
+            self.hub.sessions.wake(&one.wake);
+            replies.extend(one.reply);
+        }
+        replies
+    }
+
+    /// Latest values go to our own screen and, through the gate, to other clinics' screens.
+    fn show(&self, live: &Live, performed: &Performed) {
+        self.hub.board.arrived_live(Source::Site(self.node.site), live);
+        self.hub.sessions.show(&performed.wake, live);
+    }
+}
+
+impl Desk<HubExchange> for HubSide {
+    fn is_read(&self, op: &HubOp) -> bool {
+        HubDesk::is_read(op)
+    }
+
+    async fn read(&self, ops: Vec<HubOp>) -> Vec<HubReply> {
+        let (node, now, key) = (self.node.clone(), self.hub.clock.now(), self.hub.key);
+        let read: Result<_, ReadError<LedgerError>> = self
+            .hub
+            .readers
+            .read(move |conn| {
+                let mut rooms = Rooms { hub: key, now };
+                ops.into_iter()
+                    .map(|op| {
+                        let live = match &op {
+                            HubOp::Live { stream, values } => {
+                                Some(Live { stream: *stream, values: values.clone() })
+                            }
+                            _ => None,
+                        };
+                        Ok((live, HubDesk::perform(conn, now, &node, op, &mut rooms)?))
+                    })
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await;
+        match read {
+            Ok(all) => {
+                let mut performed = Vec::with_capacity(all.len());
+                for (live, one) in all {
+                    match live {
+                        Some(live) => self.show(&live, &one),
+                        None => performed.push(one),
+                    }
+                }
+                self.done(performed)
+            }
+            Err(error) => {
+                tracing::warn!(%error, "reading for a clinic failed");
+                vec![HubReply::Failed]
+            }
+        }
+    }
+
+    async fn write(&self, ops: Vec<HubOp>) -> Vec<HubReply> {
+        let (node, now, key) = (self.node.clone(), self.hub.clock.now(), self.hub.key);
+        let written: Result<_, WriteError<LedgerError>> = self
+            .hub
+            .writer
+            .write(move |conn, _| {
+                let mut rooms = Rooms { hub: key, now };
+                ops.into_iter()
+                    .map(|op| HubDesk::perform(conn, now, &node, op, &mut rooms))
+                    .collect::<Result<Vec<_>, _>>()
+            })
+            .await;
+        match written {
+            Ok(performed) => self.done(performed),
+            Err(error) => {
+                tracing::warn!(%error, "storing what a clinic sent failed");
+                vec![HubReply::Failed]
+            }
+        }
+    }
+
+    fn live(&self, _live: Live) {}
+
+    fn progress(&self, progress: Progress) {
+        self.hub.sites.progress(self.node.key, progress);
+    }
+}

@@ -71,7 +71,7 @@ fn main() {
     for (site, (count, smallest)) in &sites {
         println!("  {count:>7}  {site}  (smallest input {} bytes)", smallest.len());
         if let Some(folder) = &folder {
-            let name = site.replace(['/', ':'], "-").replace(".rs", "");
+            let name = site.rsplit('/').next().unwrap().replace(".rs:", "-");
             let path = Path::new(folder).join(format!("panic-{name}.payload"));
             let known =
                 std::fs::read(&path).ok().and_then(|old| Some(payload::unpack(&old).ok()?.len()));

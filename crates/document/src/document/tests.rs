@@ -302,3 +302,30 @@ proptest! {
         }
     }
 }
+
+/// Past the gate, as if it were not there: inputs that were found to panic inside automerge.
+#[test]
+fn a_panic_inside_automerge_is_contained() {
+    let mut doc = Document::new(actor(1));
+    doc.edit(|edit| {
+        edit.set("name", "base");
+        edit.set("count", 7);
+    })
+    .unwrap();
+    let folder = std::path::Path::new(env!("CARGO_MANIFEST_DIR")).join("hostile");
+    let mut contained = 0;
+    for entry in std::fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if !path.file_name().unwrap().to_string_lossy().starts_with("panic-") {
+            continue;
+        }
+        let bytes = std::fs::read(&path).unwrap();
+        let chunk = payload::unpack(&bytes).unwrap();
+        let refused = doc.with_change(&chunk).unwrap_err();
+        assert_eq!(refused, Refused::Panicked, "{}", path.display());
+        contained += 1;
+    }
+    assert!(contained >= 5, "the corpus is there");
+    set(&mut doc, "name", "still usable");
+    assert!(Document::load(&doc.save(), actor(1)).is_ok());
+}

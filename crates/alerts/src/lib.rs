@@ -1,0 +1,14 @@
+//! Turns readings into alerts a person must see.
+//!
+//! The rules are data with a version ([`RuleTable`]). A reading raises at most one alert, the most
+//! severe that applies; an alert is known by its reading, its rule and the version of the rules, so
+//! the same reading never alarms twice. A late reading raises an alert that is kept and shown but
+//! never paged.
+
+pub mod alert;
+pub mod rules;
+pub mod severity;
+
+pub use alert::Alert;
+pub use rules::{BadRules, Raised, Rule, RuleNo, RuleTable};
+pub use severity::{Direction, Severity};

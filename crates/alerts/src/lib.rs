@@ -6,9 +6,11 @@
 //! never paged.
 
 pub mod alert;
+pub mod fact;
 pub mod rules;
 pub mod severity;
 
 pub use alert::Alert;
+pub use fact::AlertsRaised;
 pub use rules::{BadRules, Raised, Rule, RuleNo, RuleTable};
 pub use severity::{Direction, Severity};

@@ -9,6 +9,7 @@ pub mod alert;
 pub mod fact;
 pub mod rules;
 pub mod severity;
+pub mod store;
 
 pub use alert::Alert;
 pub use fact::AlertsRaised;

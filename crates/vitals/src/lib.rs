@@ -9,10 +9,12 @@ pub mod kind;
 pub mod reading;
 pub mod reason;
 pub mod receipt;
+pub mod segment;
 pub mod unit;
 pub mod unit_text;
 pub mod value;
 
+mod columns;
 #[cfg(test)]
 mod recordings;
 mod varint;

@@ -212,7 +212,7 @@ fn read(wire: FactWire) -> Result<AlertsRaised, BadFact> {
     if wire.alerts.is_empty() {
         return Err(BadFact::Empty);
     }
-    if wire.alerts.len() > ALERTS_MAX || wire.kinds.len() > wire.alerts.len() {
+    if wire.alerts.len() > ALERTS_MAX {
         return Err(BadFact::TooLong);
     }
     let device = wire.device.parse().map_err(|_| BadFact::Malformed)?;

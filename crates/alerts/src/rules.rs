@@ -419,6 +419,12 @@ mod tests {
     }
 
     #[test]
+    fn rules_of_different_directions_do_not_hide_each_other() {
+        let overlapping = BUILT_IN.replacen("below = \"50\"", "below = \"130\"", 1);
+        assert!(RuleTable::parse(&overlapping).is_ok());
+    }
+
+    #[test]
     fn a_broken_table_is_refused() {
         check_broken("version = 1", "version = 0", "no version or no author");
         check_broken("author = \"product", "author = \" \" #", "no version or no author");

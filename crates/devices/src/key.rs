@@ -52,8 +52,8 @@ impl DeviceKey {
     ///
     /// [`BadKey`] for anything else; it does not say where.
     pub fn parse(text: &str) -> Result<Self, BadKey> {
-        let code = text.strip_prefix(PREFIX).filter(|code| code.len() == CODE_CHARS);
-        let code = Zeroizing::new(code.ok_or(BadKey)?.to_ascii_uppercase());
+        let code = text.strip_prefix(PREFIX).ok_or(BadKey)?;
+        let code = Zeroizing::new(code.to_ascii_uppercase());
         let bytes = Zeroizing::new(BASE32_NOPAD.decode(code.as_bytes()).map_err(|_| BadKey)?);
         Ok(Self::new(bytes.as_slice().try_into().map_err(|_| BadKey)?))
     }

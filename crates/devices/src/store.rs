@@ -29,7 +29,7 @@ const SET_KEY: &str = "
 const SET_REVOKED: &str = "
     UPDATE device SET revoked_at_ns = ?2 WHERE name = ?1 AND revoked_at_ns = 0";
 
-const SET_SEEN: &str = "UPDATE device SET seen_at_ns = ?2 WHERE no = ?1 AND seen_at_ns < ?3";
+const SET_SEEN: &str = "UPDATE device SET seen_at_ns = ?2 WHERE no = ?1 AND seen_at_ns <= ?3";
 
 const DEVICES: &str = "
     SELECT no, name, kind, added_at_ns, keyed_at_ns, seen_at_ns, revoked_at_ns
@@ -297,7 +297,7 @@ mod tests {
     fn the_last_sign_of_life_moves_in_steps_and_never_back() {
         let conn = database();
         let no = add_bed(&conn, "bed-4", 4).unwrap();
-        for (heard, noted) in [(200, 200), (209, 200), (211, 211), (150, 211), (222, 222)] {
+        for (heard, noted) in [(200, 200), (209, 200), (210, 210), (150, 210), (220, 220)] {
             note_seen(&conn, no, at(heard)).unwrap();
             assert_eq!(list(&conn).unwrap()[0].seen_at, Some(at(noted)), "heard at {heard}");
         }

@@ -19,9 +19,16 @@ use crate::TlsIdentity;
 use crate::delay_target::DelayTargetConfig;
 use crate::pinning::{Admission, Gate, PinnedServer, Purpose};
 
-/// Bytes a peer may send on one lane before it is read. On loopback a single lane carries what it
-/// carries with four times as much (`examples/throughput.rs`); at 100 ms it is 2.5 MB/s.
-const STREAM_WINDOW_BYTES: u32 = 256 * 1024;
+/// Bytes a peer may send on one lane before it is read. The ceiling is 256 KiB; a little less, so
+/// that the four classes that carry bulk cannot fill [`CONNECTION_WINDOW_BYTES`] and an alert has
+/// room when whoever reads the bulk is slow. On loopback a lane is no faster with four times as much
+/// (`examples/throughput.rs`); at a round trip of 100 ms it is 2.4 MB/s.
+const STREAM_WINDOW_BYTES: u32 = 240 * 1024;
+
+/// What the urgent classes always find free.
+const URGENT_WINDOW_BYTES: u32 = 64 * 1024;
+
+const _: () = assert!(4 * STREAM_WINDOW_BYTES + URGENT_WINDOW_BYTES <= CONNECTION_WINDOW_BYTES);
 
 /// Bytes a peer may send on all lanes together before they are read: 1 GiB for 1,000 links.
 const CONNECTION_WINDOW_BYTES: u32 = 1024 * 1024;
@@ -298,13 +305,13 @@ mod tests {
             let server = format!("{:?}", server_transport(profile));
             expect(&server, "max_concurrent_bidi_streams: 4,");
             expect(&server, "max_concurrent_uni_streams: 16,");
-            expect(&server, "stream_receive_window: 262144,");
+            expect(&server, "stream_receive_window: 245760,");
             expect(&server, " receive_window: 1048576,");
             expect(&server, "datagram_receive_buffer_size: None,");
             expect(&server, "keep_alive_interval: None,");
             let client = format!("{:?}", client_transport(profile));
             expect(&client, "max_concurrent_bidi_streams: 0,");
-            expect(&client, "stream_receive_window: 262144,");
+            expect(&client, "stream_receive_window: 245760,");
             expect(&client, " receive_window: 1048576,");
         }
         let wide = format!("{:?}", client_transport(LinkProfile::Wide));

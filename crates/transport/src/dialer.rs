@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -146,12 +146,18 @@ impl Dialer {
         answer
     }
 
-    /// Moves every link to a new socket at `local`: the network has changed. The links go on.
+    /// Moves every link to a new socket at `local`, port 0 for any: the network has changed. The
+    /// links go on.
     ///
     /// # Errors
     ///
     /// [`DialError::Socket`]; the old socket stays in use then.
     pub fn rebind(&self, local: SocketAddr) -> Result<(), DialError> {
+        // Links that began on a socket for both families know their servers by mapped addresses.
+        let local = match (self.local_addr()?, local.ip()) {
+            (SocketAddr::V6(_), IpAddr::V4(ip)) => (ip.to_ipv6_mapped(), local.port()).into(),
+            _ => local,
+        };
         let bound = socket::bind(local).map_err(DialError::Socket)?;
         self.endpoint.rebind(bound.socket).map_err(DialError::Socket)
     }

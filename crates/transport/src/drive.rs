@@ -48,6 +48,8 @@ pub trait Conversation: Send {
     fn timeout(&mut self, now_ms: u64);
     /// The next thing to ask of storage.
     fn poll_store(&mut self) -> Option<Self::Op>;
+    /// Whether storage keeps up; while it does not, the link is left to slow the peer down.
+    fn takes_frames(&self) -> bool;
     /// The next frame for a lane that is ready.
     fn poll_transmit(&mut self, ready: &dyn Fn(Class) -> bool) -> Option<(Class, Vec<u8>)>;
     /// When to be called again at the latest.
@@ -139,7 +141,7 @@ pub async fn drive<C: Conversation, D: Desk<C>>(
         }
         waits_for_room |= Class::ALL.into_iter().any(|class| !ready(class));
         let progress = conversation.progress();
-        let closed = progress.closed.clone();
+        let closed = progress.closed;
         desk.progress(progress);
         if let Some(closed) = closed {
             link.finish(close_code::DONE).await;
@@ -151,7 +153,7 @@ pub async fn drive<C: Conversation, D: Desk<C>>(
         }
         let wait = conversation.poll_timeout().map(|at| at.saturating_sub(now_ms()));
         tokio::select! {
-            received = link.recv() => {
+            received = link.recv(), if conversation.takes_frames() => {
                 let Some((class, frame)) = received else { return Ended::Link(link.closed().await) };
                 if let Some(class) = Class::from_number(class) {
                     conversation.receive(now_ms(), class, &frame);
@@ -217,6 +219,10 @@ impl Conversation for EdgeExchange {
         Self::poll_store(self)
     }
 
+    fn takes_frames(&self) -> bool {
+        Self::takes_frames(self)
+    }
+
     fn poll_transmit(&mut self, ready: &dyn Fn(Class) -> bool) -> Option<(Class, Vec<u8>)> {
         Self::poll_transmit(self, ready)
     }
@@ -266,6 +272,10 @@ impl Conversation for HubExchange {
 
     fn poll_store(&mut self) -> Option<HubOp> {
         Self::poll_store(self)
+    }
+
+    fn takes_frames(&self) -> bool {
+        Self::takes_frames(self)
     }
 
     fn poll_transmit(&mut self, ready: &dyn Fn(Class) -> bool) -> Option<(Class, Vec<u8>)> {

@@ -75,6 +75,12 @@ impl JoinRequest {
         &self.client_key
     }
 
+    /// Where it comes from, as the network says.
+    #[must_use]
+    pub fn remote_address(&self) -> std::net::SocketAddr {
+        self.connection.remote_address()
+    }
+
     /// What the joining node asks; at most [`REQUEST_BYTES_MAX`] bytes, not empty.
     #[must_use]
     pub fn request(&self) -> &[u8] {

@@ -127,7 +127,7 @@ async fn read(mut lane: RecvStream, intake: &Intake) -> Result<(), Misbehaviour>
     loop {
         let count = match lane.read_chunks(&mut pieces).await {
             Ok(Some(count)) => count,
-            Ok(None) if decoder.is_between_frames() => return Ok(()),
+            Ok(None) if class.is_some() && decoder.is_between_frames() => return Ok(()),
             Ok(None) | Err(quinn::ReadError::Reset(_)) => return Err(Misbehaviour::BrokenLane),
             Err(
                 quinn::ReadError::ConnectionLost(_)

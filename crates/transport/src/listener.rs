@@ -105,7 +105,6 @@ struct Door {
     registry: Arc<Registry>,
     counters: Counters,
     pending: AtomicUsize,
-    arrivals: mpsc::Sender<Incoming>,
 }
 
 impl Listener {
@@ -139,9 +138,8 @@ impl Listener {
             registry: Arc::default(),
             counters: Counters::default(),
             pending: AtomicUsize::new(0),
-            arrivals: sender,
         });
-        tokio::spawn(run(endpoint.clone(), Arc::clone(&door)));
+        tokio::spawn(run(endpoint.clone(), Arc::clone(&door), sender));
         Ok(Self { endpoint, local_addr, arrivals: Mutex::new(arrivals), door })
     }
 
@@ -151,7 +149,7 @@ impl Listener {
         self.local_addr
     }
 
-    /// The next to have come. Waits for as long as the listener lives.
+    /// The next to have come; `None` after [`close`](Self::close).
     pub async fn accept(&self) -> Option<Incoming> {
         self.arrivals.lock().await.recv().await
     }
@@ -217,15 +215,15 @@ const fn receive(pending: usize, address_proved: bool) -> Reception {
 }
 
 /// The accept loop. Nothing a client does ends it; it ends when the endpoint is closed.
-async fn run(endpoint: Endpoint, door: Arc<Door>) {
+async fn run(endpoint: Endpoint, door: Arc<Door>, arrivals: mpsc::Sender<Incoming>) {
     while let Some(newcomer) = endpoint.accept().await {
         let pending = door.pending.load(Ordering::Relaxed);
         match receive(pending, newcomer.remote_address_validated()) {
             Reception::Welcome => {
                 door.pending.fetch_add(1, Ordering::Relaxed);
-                let door = Arc::clone(&door);
+                let (door, arrivals) = (Arc::clone(&door), arrivals.clone());
                 tokio::spawn(async move {
-                    let counter = match door.welcome(newcomer).await {
+                    let counter = match door.welcome(newcomer, &arrivals).await {
                         Ok(()) => &door.counters.admitted,
                         Err(refused) => {
                             tracing::debug!(%refused, "a newcomer was not let in");
@@ -267,7 +265,11 @@ enum Refused {
 
 impl Door {
     /// Brings one connection through its handshake and hands it over.
-    async fn welcome(&self, newcomer: quinn::Incoming) -> Result<(), Refused> {
+    async fn welcome(
+        &self,
+        newcomer: quinn::Incoming,
+        arrivals: &mpsc::Sender<Incoming>,
+    ) -> Result<(), Refused> {
         let (config, gate) = self.server.fresh()?;
         let connecting = newcomer.accept_with(config)?;
         let connection =
@@ -281,7 +283,7 @@ impl Door {
             Purpose::Sync => Incoming::Sync(self.link(connection, key)?),
             Purpose::Join => Incoming::Join(JoinRequest::read(connection, key).await?),
         };
-        timeout(HAND_OVER_TIME, self.arrivals.send(arrival))
+        timeout(HAND_OVER_TIME, arrivals.send(arrival))
             .await
             .map_err(|_late| Refused::Busy)?
             .map_err(|_closed| Refused::Busy)

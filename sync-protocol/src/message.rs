@@ -87,6 +87,8 @@ messages! {
     12 Resync,
     /// The end.
     13 Bye,
+    /// A run cannot be stored because something before it is missing.
+    14 Behind,
 }
 
 impl Frame {
@@ -381,6 +383,15 @@ pub struct Resync {
     pub class: u8,
     /// The generation that lost its thread.
     pub generation: u32,
+}
+
+/// The edge lacks what goes before a run: it holds the stream only up to here, and wants it from
+/// there on. The hub counts a stream's author as up to date with its own entries; an edge that did
+/// not hear of that says so with this.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Behind {
+    /// How far the stream is held.
+    pub position: StreamPosition,
 }
 
 /// Why a conversation ends.

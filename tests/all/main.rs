@@ -1,4 +1,6 @@
 //! Tests of the whole: one binary, so that it is linked once.
 
 #[cfg(test)]
+mod simulation;
+#[cfg(test)]
 mod tidy;

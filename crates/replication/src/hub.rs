@@ -140,6 +140,13 @@ pub trait HubStore {
     /// The database's.
     fn acknowledge(&self, node: &Node, positions: &[StreamPosition]) -> Result<(), StoreError>;
 
+    /// Records that the node holds a stream only up to here.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn rewind(&self, node: &Node, position: &StreamPosition) -> Result<(), StoreError>;
+
     /// Starts streams over whose sum at the node differs from the one on record; answers how many.
     ///
     /// # Errors
@@ -183,6 +190,7 @@ impl HubDesk {
             | HubOp::Ingest(_)
             | HubOp::SetAside { .. }
             | HubOp::Ack(_)
+            | HubOp::Rewind(_)
             | HubOp::Compare(_) => false,
         }
     }
@@ -219,6 +227,10 @@ impl HubDesk {
             HubOp::Ack(positions) => {
                 hub.acknowledge(node, &positions)?;
                 HubReply::Acked
+            }
+            HubOp::Rewind(position) => {
+                hub.rewind(node, &position)?;
+                HubReply::Rewound
             }
             HubOp::Compare(streams) => {
                 HubReply::Compared { restarted: hub.compare(node, &streams)? }

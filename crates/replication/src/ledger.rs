@@ -1,8 +1,9 @@
 //! The tables both sides share: streams, chains and entries.
 
+pub mod inspect;
 pub(crate) mod store;
 
-pub use store::{HeldEntry, for_each_of_kind, payload_of, stream_digest};
+pub use store::{HeldEntry, counts, for_each_of_kind, payload_of, stream_digest};
 
 use ::store::StoreError;
 

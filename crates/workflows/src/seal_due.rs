@@ -24,7 +24,7 @@ pub fn seal_due(
     now: Timestamp,
     age_seconds: i64,
 ) -> Result<Sealed, WorkflowError> {
-    let due = vitals::tail::tails_due(conn, now.plus_seconds(-age_seconds))?;
+    let due = vitals::tail::tails_due(conn, now.plus_seconds(-age_seconds), now)?;
     let more = due.len() > SEGMENTS_MAX;
     let mut count = 0;
     for (device, patient) in due.into_iter().take(SEGMENTS_MAX) {

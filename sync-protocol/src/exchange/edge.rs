@@ -11,8 +11,8 @@ use super::push::PushPumps;
 use super::{Closed, Now, PUSH_CLASSES, Tally, Violation};
 use crate::lane::full;
 use crate::message::{
-    Bye, ByeReason, Compare, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
-    Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
+    Behind, Bye, ByeReason, Compare, Frame, Hello, HelloAck, Live, Message, NeedFull,
+    PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
 use crate::{Class, Epoch, NodeId, limits};
 
@@ -124,7 +124,8 @@ impl EdgeExchange {
             | Message::Push(_)
             | Message::StreamAck(_)
             | Message::Full(_)
-            | Message::Compare(_) => self.violation(Violation::OutOfTurn),
+            | Message::Compare(_)
+            | Message::Behind(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump(now);
     }
@@ -389,7 +390,14 @@ impl EdgeExchange {
     }
 
     fn applied(&mut self, now: Now, position: StreamPosition, applied: Applied) {
-        let Applied::Stored { fresh, diverged } = applied else { return };
+        let (fresh, diverged) = match applied {
+            Applied::Stored { fresh, diverged } => (fresh, diverged),
+            Applied::NotYet => return,
+            Applied::Behind { have } => {
+                let position = StreamPosition { to_idx: have, ..position };
+                return self.lanes.send(Class::Control, &Behind { position }.into());
+            }
+        };
         self.tally.entries_stored += u64::from(fresh);
         self.tally.repeats += u64::from(fresh == 0);
         self.tally.divergences += u64::from(diverged);

@@ -95,6 +95,7 @@ impl HubExchange {
             Message::Full(full) => self.full(full),
             Message::StreamAck(ack) => self.stream_ack(ack),
             Message::Compare(compare) => self.compare(compare),
+            Message::Behind(behind) => self.ops.push_back(HubOp::Rewind(behind.position)),
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
             | Message::PushAck(_)
@@ -123,6 +124,8 @@ impl HubExchange {
                     self.lanes.send(Class::Control, &AcksStored { number }.into());
                 }
             }
+            // What is in flight of that stream is of no use to the edge.
+            HubReply::Rewound => self.feed.rewind(),
             HubReply::Compared { restarted } => {
                 self.tally.divergences += u64::from(restarted > 0);
                 self.feed.rewind();

@@ -134,8 +134,13 @@ pub enum Applied {
         /// Whether the stream's sum was compared and differed.
         diverged: bool,
     },
-    /// Something before it is missing, or its author is not known yet; the hub will send it again.
+    /// Its author is not known yet; the hub will send it again.
     NotYet,
+    /// The stream is held only up to here, and the run begins later.
+    Behind {
+        /// The last position held.
+        have: u64,
+    },
 }
 
 /// What an edge's storage answers, in the order it was asked.
@@ -276,6 +281,8 @@ pub enum HubOp {
     },
     /// The edge stored these. Answer: [`HubReply::Acked`].
     Ack(Vec<StreamPosition>),
+    /// The edge holds a stream only up to here; start from there. Answer: [`HubReply::Rewound`].
+    Rewind(StreamPosition),
     /// Start those streams over whose digest differs from what is on record for this edge. Answer:
     /// [`HubReply::Compared`].
     Compare(Vec<StreamState>),
@@ -301,6 +308,8 @@ pub enum HubReply {
     Runs(Vec<Run>),
     /// To [`HubOp::Ack`].
     Acked,
+    /// To [`HubOp::Rewind`].
+    Rewound,
     /// To [`HubOp::Compare`]: how many streams are sent again.
     Compared {
         /// How many.

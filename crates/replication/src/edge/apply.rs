@@ -15,8 +15,10 @@ use crate::{LedgerError, Materialize};
 
 /// Why a run is not stored.
 enum Held {
-    /// Something before it is missing, or an author is not known yet.
+    /// An author is not known yet.
     NotYet,
+    /// Something before it is missing.
+    Behind(u64),
     Failed(LedgerError),
 }
 
@@ -44,6 +46,7 @@ pub(super) fn apply(
     match ::store::savepoint(conn, |conn| store_run(conn, now, run, rooms, known)) {
         Ok(applied) => Ok(EdgeReply::Applied(position, applied)),
         Err(Held::NotYet) => Ok(EdgeReply::Applied(position, Applied::NotYet)),
+        Err(Held::Behind(have)) => Ok(EdgeReply::Applied(position, Applied::Behind { have })),
         Err(Held::Failed(error)) => Err(error),
     }
 }
@@ -56,8 +59,9 @@ fn store_run(
     known: &dyn KnownNodes,
 ) -> Result<Applied, Held> {
     let (mut stream, _) = ledger::open_stream(conn, &run.stream)?;
-    if run.from_idx > store::subscribed_up_to(conn, stream.no, run.version)? {
-        return Err(Held::NotYet);
+    let have = store::subscribed_up_to(conn, stream.no, run.version)?;
+    if run.from_idx > have {
+        return Err(Held::Behind(have));
     }
     let mut foreign = SetDigest::EMPTY;
     for (entry, key) in run.entries {
@@ -92,7 +96,8 @@ fn store_entry(
     let fresh = match ReplayGuard::admit(entry, chain.head, |_| held_id) {
         Ok(fresh) => fresh,
         Err((NotFresh::Known, _)) => return Ok(None),
-        Err((NotFresh::Gap { .. }, _)) => return Err(Held::NotYet),
+        // The positions told us otherwise: a restored database, say. From the start, then.
+        Err((NotFresh::Gap { .. }, _)) => return Err(Held::Behind(0)),
         Err((NotFresh::Fork, _)) => {
             ledger::raise_fork(conn, now, &header, held_id, id)?;
             return Ok(None);

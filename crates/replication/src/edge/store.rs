@@ -1,5 +1,7 @@
 //! SQL of an edge's own queue and of what it may have from others.
 
+use std::collections::BTreeMap;
+
 use rusqlite::{Connection, OptionalExtension as _, params};
 use store::StoreError;
 use sync_protocol::exchange::{HelloState, OutboxCursor, OutboxEntry, OutboxPage};
@@ -28,7 +30,8 @@ const INCARNATION: &str = "SELECT incarnation FROM feed";
 const SET_INCARNATION: &str = "UPDATE feed SET incarnation = ?1";
 const MARK_RECEIVED: &str = "
     UPDATE outbox SET state = 1
-    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq BETWEEN ?2 AND ?3 AND state = 0";
+    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq BETWEEN ?2 AND ?3 AND state = 0
+    RETURNING stream";
 const COUNT_RECEIVED: &str = "UPDATE feed SET received = received + ?1";
 const MARK_DURABLE: &str = "
     UPDATE outbox SET state = 2
@@ -45,6 +48,8 @@ const SUBSCRIPTION: &str = "SELECT idx FROM subscription WHERE stream = ?1";
 const SUBSCRIBE: &str = "
     INSERT INTO subscription (stream, version, idx, foreign_sum) VALUES (?1, ?2, 0, zeroblob(32))
     ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version)";
+const FOLLOW_OWN: &str = "
+    UPDATE subscription SET idx = ?2 WHERE stream = ?1 AND idx = ?3";
 const SUBSCRIPTION_SUM: &str =
     "SELECT foreign_count, foreign_sum FROM subscription WHERE stream = ?1";
 const ADVANCE: &str = "
@@ -186,24 +191,27 @@ fn count_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
+/// Marks own entries as held by the hub; answers how many of each stream that is news of.
 pub(super) fn mark_received(
     conn: &Connection,
     received: &[(Epoch, Ranges)],
-) -> Result<(), StoreError> {
-    let mut newly = 0;
+) -> Result<BTreeMap<i64, u64>, StoreError> {
+    let mut newly: BTreeMap<i64, u64> = BTreeMap::new();
+    let mut statement = conn.prepare_cached(MARK_RECEIVED)?;
     for (epoch, ranges) in received {
         for (low, high) in ranges.runs() {
-            newly += conn.prepare_cached(MARK_RECEIVED)?.execute(params![
-                epoch.0.cast_signed(),
-                low.cast_signed(),
-                high.cast_signed()
-            ])?;
+            let bounds = params![epoch.0.cast_signed(), low.cast_signed(), high.cast_signed()];
+            let mut rows = statement.query(bounds)?;
+            while let Some(row) = rows.next()? {
+                *newly.entry(row.get(0)?).or_default() += 1;
+            }
         }
     }
-    if newly > 0 {
-        conn.prepare_cached(COUNT_RECEIVED)?.execute([i64::try_from(newly).unwrap_or(i64::MAX)])?;
+    let count: u64 = newly.values().sum();
+    if count > 0 {
+        conn.prepare_cached(COUNT_RECEIVED)?.execute([count.cast_signed()])?;
     }
-    Ok(())
+    Ok(newly)
 }
 
 pub(super) fn mark_durable(conn: &Connection, durable: &[(Epoch, u64)]) -> Result<(), StoreError> {
@@ -247,17 +255,26 @@ pub(super) fn set_incarnation(conn: &Connection, incarnation: u64) -> Result<(),
     Ok(())
 }
 
-/// How many of the streams of which we hold as many entries as the hub have another sum.
+/// Takes the hub's word on streams that grew. Where nothing but our own entries came since, we hold
+/// the stream up to its head. Answers how many of the streams of which we hold as many entries as
+/// the hub have another sum.
 pub(super) fn compare_streams(
     conn: &Connection,
     streams: &[StreamState],
+    newly: &BTreeMap<i64, u64>,
 ) -> Result<u32, StoreError> {
     let mut diverged = 0;
     for state in streams {
-        if let Some(row) = ledger::find_stream(conn, &state.stream)?
-            && row.digest.count == state.count
-            && row.digest.short() != state.sum
-        {
+        let Some(row) = ledger::find_stream(conn, &state.stream)? else { continue };
+        let own = newly.get(&row.no).copied().unwrap_or(0);
+        if let Some(before) = state.count.checked_sub(own) {
+            conn.prepare_cached(FOLLOW_OWN)?.execute(params![
+                row.no,
+                state.count.cast_signed(),
+                before.cast_signed()
+            ])?;
+        }
+        if row.digest.count == state.count && row.digest.short() != state.sum {
             diverged += 1;
         }
     }

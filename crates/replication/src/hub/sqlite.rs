@@ -167,6 +167,10 @@ impl HubStore for SqliteHub<'_> {
         Ok(())
     }
 
+    fn rewind(&self, node: &Node, position: &StreamPosition) -> Result<(), StoreError> {
+        store::rewind(self.conn, node, position)
+    }
+
     fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError> {
         store::restart_differing(self.conn, node, streams)
     }

@@ -494,48 +494,94 @@ const fn empty_run(dirty: &Dirty, from: u64) -> Run {
     }
 }
 
+/// A subscription as acknowledgements change it.
+struct Sub {
+    acked: i64,
+    count: i64,
+    foreign: SetDigest,
+    stream: i64,
+}
+
+fn find_sub(conn: &Connection, node: &Node, stream: &StreamId) -> Result<Option<Sub>, StoreError> {
+    let sub = conn
+        .prepare_cached(SUB)?
+        .query_row(params![stream.bytes(), node.no], |row| {
+            Ok(Sub {
+                acked: row.get(1)?,
+                count: row.get(2)?,
+                foreign: digest_from(row, 3, 4)?,
+                stream: row.get(5)?,
+            })
+        })
+        .optional()?;
+    Ok(sub)
+}
+
+/// The digest of what others than `node` wrote after `from`, up to and including `to`.
+fn foreign_between(
+    conn: &Connection,
+    node: &Node,
+    stream: i64,
+    from: i64,
+    to: i64,
+) -> Result<SetDigest, StoreError> {
+    let mut digest = SetDigest::EMPTY;
+    let mut statement = conn.prepare_cached(FOREIGN_IDS)?;
+    let mut rows = statement.query(params![stream, from, to, node.key.0])?;
+    while let Some(row) = rows.next()? {
+        digest.insert(&sync_protocol::EntryId(row.get(0)?));
+    }
+    Ok(digest)
+}
+
+fn set_sub(
+    conn: &Connection,
+    node: &Node,
+    sub: &Sub,
+    acked: i64,
+    foreign: &SetDigest,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(SET_SUB)?.execute(params![
+        sub.stream,
+        node.no,
+        acked,
+        foreign.count.cast_signed(),
+        foreign.sum_bytes(),
+        acked < sub.count
+    ])?;
+    let feed = node_feed(conn, node.no)?;
+    set_node_feed(conn, node.no, &feed.minus(&sub.foreign).plus(foreign))
+}
+
 pub(super) fn acknowledge(
     conn: &Connection,
     node: &Node,
     position: &StreamPosition,
 ) -> Result<(), StoreError> {
-    let sub = conn
-        .prepare_cached(SUB)?
-        .query_row(params![position.stream.bytes(), node.no], |row| {
-            Ok((
-                row.get::<_, i64>(1)?,
-                row.get::<_, i64>(2)?,
-                digest_from(row, 3, 4)?,
-                row.get::<_, i64>(5)?,
-            ))
-        })
-        .optional()?;
-    let Some((acked, count, foreign, stream)) = sub else { return Ok(()) };
+    let Some(sub) = find_sub(conn, node, &position.stream)? else { return Ok(()) };
     let to = position.to_idx.cast_signed();
-    if to <= acked || to > count {
+    if to <= sub.acked || to > sub.count {
         return Ok(());
     }
-    let mut fresh = SetDigest::EMPTY;
-    {
-        let mut statement = conn.prepare_cached(FOREIGN_IDS)?;
-        let mut rows = statement.query(params![stream, acked, to, node.key.0])?;
-        while let Some(row) = rows.next()? {
-            fresh.insert(&sync_protocol::EntryId(row.get(0)?));
-        }
+    let fresh = foreign_between(conn, node, sub.stream, sub.acked, to)?;
+    let foreign = sub.foreign.plus(&fresh);
+    set_sub(conn, node, &sub, to, &foreign)
+}
+
+/// The node holds the stream only up to here: what it does not hold counts as not acknowledged.
+pub(super) fn rewind(
+    conn: &Connection,
+    node: &Node,
+    position: &StreamPosition,
+) -> Result<(), StoreError> {
+    let Some(sub) = find_sub(conn, node, &position.stream)? else { return Ok(()) };
+    let to = position.to_idx.cast_signed();
+    if to < 0 || to >= sub.acked {
+        return Ok(());
     }
-    let held = foreign.plus(&fresh);
-    conn.prepare_cached(SET_SUB)?.execute(params![
-        stream,
-        node.no,
-        to,
-        held.count.cast_signed(),
-        held.sum_bytes(),
-        to < count
-    ])?;
-    if fresh.count > 0 {
-        set_node_feed(conn, node.no, &node_feed(conn, node.no)?.plus(&fresh))?;
-    }
-    Ok(())
+    let lost = foreign_between(conn, node, sub.stream, to, sub.acked)?;
+    let foreign = sub.foreign.minus(&lost);
+    set_sub(conn, node, &sub, to, &foreign)
 }
 
 pub(super) fn restart_differing(

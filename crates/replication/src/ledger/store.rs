@@ -37,6 +37,14 @@ const OF_KIND: &str = "
     FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
     WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no";
 
+const STREAMS: &str = "SELECT id, count, sum FROM stream ORDER BY id";
+const IN_STREAM: &str = "
+    SELECT entry.id, entry.idx, entry.sseq, entry.sprev, chain.origin, entry.payload_state > 0
+    FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
+    WHERE stream.id = ?1 ORDER BY entry.idx";
+const COUNTS: &str = "
+    SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM quarantine),
+           (SELECT count(*) FROM fork_alarm)";
 const BEGIN_START: &str = "
     INSERT OR IGNORE INTO start (epoch, hlc)
     VALUES (?1, coalesce((SELECT max(hlc) FROM start), 0))";
@@ -290,6 +298,59 @@ pub fn payload_of(conn: &Connection, id: &EntryId) -> Result<Option<Vec<u8>>, St
 /// The database's.
 pub fn stream_digest(conn: &Connection, id: &StreamId) -> Result<SetDigest, StoreError> {
     Ok(find_stream(conn, id)?.map_or(SetDigest::EMPTY, |row| row.digest))
+}
+
+/// Entries held, payloads and frames set aside, positions with two histories.
+///
+/// # Errors
+///
+/// The database's.
+pub fn counts(conn: &Connection) -> Result<(u64, u64, u64), StoreError> {
+    let counts = conn.prepare_cached(COUNTS)?.query_row([], |row| {
+        let at = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
+        Ok((at(0)?, at(1)?, at(2)?))
+    })?;
+    Ok(counts)
+}
+
+/// Every stream with its count and sum on record.
+pub(super) fn streams(conn: &Connection) -> Result<Vec<(StreamId, SetDigest)>, StoreError> {
+    let mut statement = conn.prepare_cached(STREAMS)?;
+    let streams = statement
+        .query_map([], |row| Ok((StreamId::from_bytes(&row.get(0)?), digest_from(row, 1, 2)?)))?;
+    Ok(streams.collect::<Result<_, _>>()?)
+}
+
+/// Where an entry stands.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Place {
+    pub(super) id: EntryId,
+    pub(super) idx: u64,
+    pub(super) sseq: SeqNo,
+    pub(super) sprev: EntryId,
+    pub(super) origin: NodeId,
+    pub(super) bare: bool,
+}
+
+/// Visits the entries of a stream in their order.
+pub(super) fn for_each_in(
+    conn: &Connection,
+    stream: &StreamId,
+    mut visit: impl FnMut(Place),
+) -> Result<(), StoreError> {
+    let mut statement = conn.prepare_cached(IN_STREAM)?;
+    let mut rows = statement.query([stream.bytes()])?;
+    while let Some(row) = rows.next()? {
+        visit(Place {
+            id: EntryId(row.get(0)?),
+            idx: row.get::<_, i64>(1)?.cast_unsigned(),
+            sseq: SeqNo(row.get(2)?),
+            sprev: EntryId(row.get(3)?),
+            origin: NodeId(row.get(4)?),
+            bare: row.get(5)?,
+        });
+    }
+    Ok(())
 }
 
 /// An entry as exports and rebuilds see it.

@@ -1,0 +1,114 @@
+//! The hub in the box.
+
+use std::collections::BTreeMap;
+
+use directory::NodeCertificate;
+use host::Random;
+use replication::hub::{HubDesk, HubStore as _, NewNode, Node, Performed, SqliteHub};
+use replication::streams::policy_stream;
+use replication::{Author, Draft};
+use store::{Connection, Group};
+use sync_protocol::NodeId;
+use sync_protocol::exchange::{HubExchange, HubOp};
+use sync_protocol::signature::Signer;
+use vocab::{FactKind, SiteId, Timestamp};
+use workflows::apply_fact::Rooms;
+use workflows::schema;
+
+use crate::clinic::EPOCH_MS;
+
+/// A hub.
+pub struct BoxHub {
+    /// Its database.
+    pub conn: Connection,
+    author: Author,
+    /// Its key.
+    pub key: NodeId,
+    /// Enrolled nodes.
+    pub nodes: BTreeMap<NodeId, Node>,
+    /// Open conversations.
+    pub exchanges: BTreeMap<NodeId, HubExchange>,
+}
+
+const NO_LIMIT: &str = "the box works on sound storage";
+
+impl BoxHub {
+    /// A hub; `seed` decides its keys and randomness.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let random = Random::seeded(seed);
+        let key_seed: [u8; 32] = random.bytes();
+        let mut conn = store::open_in_memory().expect(NO_LIMIT);
+        store::migrate(&mut conn, schema::HUB).expect(NO_LIMIT);
+        SqliteHub::new(&conn).begin(random.number()).expect(NO_LIMIT);
+        let fill = Box::new(move |bytes: &mut [u8]| random.fill(bytes));
+        let author = Author::start(&conn, Signer::from_seed(&key_seed), fill).expect(NO_LIMIT);
+        let key = author.node();
+        Self { conn, author, key, nodes: BTreeMap::new(), exchanges: BTreeMap::new() }
+    }
+
+    /// Enrols a node, as a used invitation does.
+    ///
+    /// # Panics
+    ///
+    /// When the box is built wrongly.
+    pub fn enrol(&mut self, site: SiteId, name: &str, key: NodeId) {
+        let now = Timestamp::from_millis(EPOCH_MS);
+        let site_name: vocab::SiteName = name.parse().expect("a sound name");
+        let certificate = NodeCertificate {
+            site,
+            site_name: site_name.clone(),
+            node_key: key.0,
+            tls_key: key.0.map(|byte| !byte),
+            issued_at: now,
+        };
+        let group = Group::begin(&self.conn).expect(NO_LIMIT);
+        directory::store::sites::apply_certificate(&self.conn, &certificate).expect(NO_LIMIT);
+        let draft = Draft {
+            stream: policy_stream(),
+            kind: FactKind::NodeCertificate,
+            payload: certificate.to_bytes(),
+            own_salt: true,
+            urgent: false,
+        };
+        self.author.write_at_hub(&self.conn, now, &draft).expect(NO_LIMIT);
+        let hub = SqliteHub::new(&self.conn);
+        let node = NewNode { key, tls_key: certificate.tls_key, site, site_name };
+        hub.enrol(now, &node).expect(NO_LIMIT);
+        hub.offer(now, &policy_stream()).expect(NO_LIMIT);
+        let enrolled = hub.node_by_tls_key(&certificate.tls_key).expect(NO_LIMIT);
+        group.commit().expect(NO_LIMIT);
+        self.nodes.insert(key, enrolled.expect("just enrolled"));
+    }
+
+    /// Its wall clock.
+    #[must_use]
+    pub fn wall(now_ms: u64) -> Timestamp {
+        Timestamp::from_millis(EPOCH_MS + i64::try_from(now_ms).unwrap_or(i64::MAX))
+    }
+
+    /// Answers what a conversation asks, each in a transaction of its own.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn perform(&mut self, now_ms: u64, peer: NodeId, op: HubOp) -> Performed {
+        let node = self.nodes.get(&peer).expect("enrolled");
+        let now = Self::wall(now_ms);
+        let mut rooms = Rooms { hub: self.key, now };
+        let group = Group::begin(&self.conn).expect(NO_LIMIT);
+        let performed = HubDesk::perform(&self.conn, now, node, op, &mut rooms).expect(NO_LIMIT);
+        group.commit().expect(NO_LIMIT);
+        performed
+    }
+
+    /// A node called.
+    pub fn answer(&mut self, now_ms: u64, peer: NodeId) {
+        let wall = u64::try_from(Self::wall(now_ms).millis()).unwrap_or(0);
+        self.exchanges.insert(peer, HubExchange::new(self.key, peer, wall));
+    }
+}

@@ -1,0 +1,486 @@
+//! A hub and clinics living through a seeded storm and the calm after it.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use consent::fact::ConsentEvent;
+use replication::streams::{Topic, topic};
+use sync_protocol::exchange::{HubOp, HubReply, Run};
+use sync_protocol::{Class, NodeId};
+use vocab::{PatientId, SiteId};
+
+use crate::clinic::Clinic;
+use crate::hub::BoxHub;
+use crate::network::{Dice, Weather, Wire};
+
+/// Clinics in the world.
+pub const CLINICS: usize = 3;
+
+/// Milliseconds of the storm.
+const STORM_MS: u64 = 60_000;
+
+/// Milliseconds after which the calm must have brought everything where it belongs.
+const CALM_MS: u64 = 600_000;
+
+/// A broken invariant, by its number in the sync design.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("invariant {invariant} is broken: {what}")]
+pub struct Broken {
+    /// Its number.
+    pub invariant: u32,
+    /// What was seen.
+    pub what: String,
+}
+
+/// Something a patient decided, in the order in which their clinic wrote it.
+struct Decided {
+    patient: PatientId,
+    site: SiteId,
+    event: ConsentEvent,
+    grants: bool,
+    at_hub: bool,
+}
+
+/// What happened, in figures.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Figures {
+    /// Frames put on their way.
+    pub frames: u64,
+    /// Connections cut.
+    pub cuts: u64,
+    /// Processes killed.
+    pub kills: u64,
+    /// Virtual milliseconds.
+    pub virtual_ms: u64,
+}
+
+/// The world.
+pub struct World {
+    /// The hub.
+    pub hub: BoxHub,
+    /// The clinics.
+    pub clinics: Vec<Clinic>,
+    wires: Vec<Option<(Wire, Wire)>>,
+    redial_at: Vec<u64>,
+    dice: Dice,
+    weather: Weather,
+    now: u64,
+    next_act: u64,
+    counter: u64,
+    decided: Vec<Decided>,
+    allowed_at_hub: BTreeMap<(PatientId, SiteId), bool>,
+    /// Sites that a patient ever allowed something.
+    pub ever_allowed: BTreeSet<(PatientId, SiteId)>,
+    trace: blake3::Hasher,
+    /// Invariants seen broken on the way.
+    pub broken: Vec<Broken>,
+    /// What happened.
+    pub figures: Figures,
+}
+
+impl World {
+    /// A world that `seed` decides.
+    #[must_use]
+    pub fn new(seed: u64) -> Self {
+        let mut dice = Dice::new(seed);
+        let mut hub = BoxHub::new(dice.roll());
+        let clinics: Vec<Clinic> = (0..CLINICS)
+            .map(|number| {
+                let byte = u8::try_from(number + 1).unwrap_or(u8::MAX);
+                let clinic = Clinic::new(SiteId::from_bytes([byte; 16]), dice.roll(), hub.key);
+                hub.enrol(clinic.site, &format!("clinic-{number}"), clinic.key);
+                clinic
+            })
+            .collect();
+        let weather = Weather {
+            loss: dice.below(31),
+            repeat: dice.below(21),
+            delay_ms_max: 1 + dice.below(800),
+        };
+        Self {
+            hub,
+            wires: clinics.iter().map(|_| None).collect(),
+            redial_at: clinics.iter().map(|_| 0).collect(),
+            clinics,
+            dice,
+            weather,
+            now: 0,
+            next_act: 0,
+            counter: 0,
+            decided: Vec::new(),
+            allowed_at_hub: BTreeMap::new(),
+            ever_allowed: BTreeSet::new(),
+            trace: blake3::Hasher::new(),
+            broken: Vec::new(),
+            figures: Figures::default(),
+        }
+    }
+
+    /// The storm, then the calm. Answers a hash of everything that passed over the wires.
+    pub fn run(&mut self) -> [u8; 32] {
+        while self.now < STORM_MS {
+            self.step(true);
+        }
+        self.calm();
+        self.figures.virtual_ms = self.now;
+        *self.trace.finalize().as_bytes()
+    }
+
+    /// Whom each patient allows their record, by their last decision.
+    #[must_use]
+    pub fn allowed_now(&self) -> BTreeSet<(PatientId, SiteId)> {
+        let mut last = BTreeMap::new();
+        for decided in &self.decided {
+            last.insert((decided.patient, decided.site), decided.grants);
+        }
+        last.into_iter().filter(|(_, grants)| *grants).map(|(who, _)| who).collect()
+    }
+
+    fn calm(&mut self) {
+        self.weather = Weather::FAIR;
+        for clinic in &mut self.clinics {
+            clinic.clock_off_ms = 0;
+            clinic.flush(self.now);
+            if let Some(exchange) = &mut clinic.exchange {
+                exchange.local_change(self.now);
+            }
+        }
+        let end = self.now + CALM_MS;
+        while self.now < end && !self.is_idle() {
+            self.step(false);
+        }
+        if !self.is_idle() {
+            self.break_(6, "the calm did not bring everything where it belongs".to_owned());
+        }
+    }
+
+    fn is_idle(&self) -> bool {
+        let edges = self.clinics.iter().all(|clinic| {
+            clinic.exchange.as_ref().is_some_and(sync_protocol::exchange::EdgeExchange::is_idle)
+        });
+        let hubs = self.clinics.iter().all(|clinic| {
+            let exchange = self.hub.exchanges.get(&clinic.key);
+            exchange.is_some_and(sync_protocol::exchange::HubExchange::is_idle)
+        });
+        let wires = self
+            .wires
+            .iter()
+            .flatten()
+            .all(|(up, down)| up.next_arrival().is_none() && down.next_arrival().is_none());
+        edges && hubs && wires
+    }
+
+    /// Moves time to the next thing that happens, and lets it happen.
+    fn step(&mut self, storm: bool) {
+        self.now = self.next_event(storm);
+        if storm && self.now >= self.next_act {
+            self.act();
+            self.next_act = self.now + 20 + self.dice.below(400);
+        }
+        for at in 0..self.clinics.len() {
+            self.keep_connected(at);
+            self.deliver(at);
+            self.tick(at);
+            self.pump(at);
+        }
+    }
+
+    fn next_event(&self, storm: bool) -> u64 {
+        let mut next = if storm { self.next_act } else { self.now + 1_000 };
+        for (at, wires) in self.wires.iter().enumerate() {
+            match wires {
+                Some((up, down)) => {
+                    let clinic = self.clinics.get(at);
+                    let edge = clinic.and_then(|clinic| clinic.exchange.as_ref());
+                    let hub = clinic.and_then(|clinic| self.hub.exchanges.get(&clinic.key));
+                    let times = [
+                        up.next_arrival(),
+                        down.next_arrival(),
+                        edge.and_then(sync_protocol::exchange::EdgeExchange::poll_timeout),
+                        hub.and_then(sync_protocol::exchange::HubExchange::poll_timeout),
+                    ];
+                    next = times.into_iter().flatten().fold(next, u64::min);
+                }
+                None => next = next.min(self.redial_at.get(at).copied().unwrap_or(next)),
+            }
+        }
+        next.max(self.now + 1)
+    }
+
+    fn keep_connected(&mut self, at: usize) {
+        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        let open = clinic.exchange.as_ref().is_some_and(|exchange| exchange.closed().is_none())
+            && self.hub.exchanges.get(&clinic.key).is_some_and(|e| e.closed().is_none());
+        let connected = self.wires.get(at).is_some_and(Option::is_some);
+        if connected && !open {
+            self.cut(at);
+        } else if !connected && self.redial_at.get(at).is_some_and(|&when| when <= self.now) {
+            let Some(clinic) = self.clinics.get_mut(at) else { return };
+            clinic.dial(self.now);
+            self.hub.answer(self.now, clinic.key);
+            if let Some(wires) = self.wires.get_mut(at) {
+                *wires = Some((Wire::default(), Wire::default()));
+            }
+        }
+    }
+
+    /// The connection is gone with everything on it.
+    fn cut(&mut self, at: usize) {
+        self.figures.cuts += 1;
+        if let (Some(clinic), Some(wires), Some(redial)) =
+            (self.clinics.get_mut(at), self.wires.get_mut(at), self.redial_at.get_mut(at))
+        {
+            clinic.exchange = None;
+            self.hub.exchanges.remove(&clinic.key);
+            *wires = None;
+            *redial = self.now + 500 + self.dice.below(5_000);
+        }
+    }
+
+    fn deliver(&mut self, at: usize) {
+        let Some(Some((up, down))) = self.wires.get_mut(at) else { return };
+        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        while let Some((class, frame)) = down.receive(self.now) {
+            if let Some(exchange) = &mut clinic.exchange {
+                exchange.receive(self.now, class, &frame);
+            }
+        }
+        while let Some((class, frame)) = up.receive(self.now) {
+            if let Some(exchange) = self.hub.exchanges.get_mut(&clinic.key) {
+                exchange.receive(self.now, class, &frame);
+            }
+        }
+    }
+
+    fn tick(&mut self, at: usize) {
+        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        if let Some(exchange) = &mut clinic.exchange
+            && exchange.poll_timeout().is_some_and(|when| when <= self.now)
+        {
+            exchange.timeout(self.now);
+        }
+        if let Some(exchange) = self.hub.exchanges.get_mut(&clinic.key)
+            && exchange.poll_timeout().is_some_and(|when| when <= self.now)
+        {
+            exchange.timeout(self.now);
+        }
+    }
+
+    /// Lets both sides store and send until they have nothing more to give.
+    fn pump(&mut self, at: usize) {
+        let Some(key) = self.clinics.get(at).map(|clinic| clinic.key) else { return };
+        loop {
+            let stored_here = self.store_at_edge(at);
+            let stored_there = self.store_at_hub(key);
+            self.transmit(at);
+            if !stored_here && !stored_there {
+                return;
+            }
+        }
+    }
+
+    fn store_at_edge(&mut self, at: usize) -> bool {
+        let Some(clinic) = self.clinics.get_mut(at) else { return false };
+        let Some(op) = clinic.exchange.as_mut().and_then(|exchange| exchange.poll_store()) else {
+            return false;
+        };
+        let reply = clinic.perform(self.now, op);
+        if let Some(exchange) = &mut clinic.exchange {
+            exchange.stored(self.now, reply);
+        }
+        true
+    }
+
+    fn store_at_hub(&mut self, key: NodeId) -> bool {
+        let Some(op) = self.hub.exchanges.get_mut(&key).and_then(|exchange| exchange.poll_store())
+        else {
+            return false;
+        };
+        let ingests = matches!(op, HubOp::Ingest(_));
+        let performed = self.hub.perform(self.now, key, op);
+        if ingests {
+            self.note_decisions();
+        }
+        if let Some(HubReply::Runs(runs)) = &performed.reply {
+            self.check_released(key, runs);
+        }
+        if let (Some(reply), Some(exchange)) = (performed.reply, self.hub.exchanges.get_mut(&key)) {
+            exchange.stored(self.now, reply);
+        }
+        for node in performed.wake {
+            if let Some(exchange) = self.hub.exchanges.get_mut(&node) {
+                exchange.wake();
+            }
+        }
+        true
+    }
+
+    fn transmit(&mut self, at: usize) {
+        let Some(Some((up, down))) = self.wires.get_mut(at) else { return };
+        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        let ready = |_: Class| true;
+        while let Some((class, frame)) =
+            clinic.exchange.as_mut().and_then(|exchange| exchange.poll_transmit(ready))
+        {
+            self.trace.update(&frame);
+            self.figures.frames += 1;
+            up.send(self.now, self.weather, &mut self.dice, class, &frame);
+        }
+        while let Some((class, frame)) =
+            self.hub.exchanges.get_mut(&clinic.key).and_then(|e| e.poll_transmit(ready))
+        {
+            self.trace.update(&frame);
+            self.figures.frames += 1;
+            down.send(self.now, self.weather, &mut self.dice, class, &frame);
+        }
+    }
+
+    /// Which decisions of patients the hub has by now.
+    fn note_decisions(&mut self) {
+        for decided in self.decided.iter_mut().filter(|decided| !decided.at_hub) {
+            if consent::store::has(&self.hub.conn, &decided.event).unwrap_or(false) {
+                decided.at_hub = true;
+                self.allowed_at_hub.insert((decided.patient, decided.site), decided.grants);
+            }
+        }
+    }
+
+    /// Nothing of a patient is released to a clinic that the patient did not allow it, judged by a
+    /// model of its own.
+    fn check_released(&mut self, key: NodeId, runs: &[Run]) {
+        let Some(site) = self.hub.nodes.get(&key).map(|node| node.site) else { return };
+        for run in runs {
+            let Topic::Patient(patient, compartment) = topic(&run.stream) else { continue };
+            let home = self.clinics.iter().any(|c| c.site == site && c.own.contains(&patient));
+            let allowed = self.allowed_at_hub.get(&(patient, site)).copied().unwrap_or(false);
+            let released = allowed && compartment != vocab::Compartment::Consent;
+            if !home && !released {
+                self.break_(7, format!("{compartment:?} was released without permission"));
+            }
+        }
+    }
+
+    /// Somebody does something, or something goes wrong.
+    fn act(&mut self) {
+        self.counter += 1;
+        let at = usize::try_from(self.dice.below(CLINICS as u64)).unwrap_or(0);
+        match self.dice.below(100) {
+            0..=9 => self.register(at),
+            10..=19 => self.edit(at),
+            20..=29 => self.decide(at, true),
+            30..=34 => self.decide(at, false),
+            35..=74 => self.measure(at),
+            75..=79 => self.repeat_batch(at),
+            80..=84 => self.with_clinic(at, |clinic, now| clinic.flush(now)),
+            85..=90 => self.cut(at),
+            91..=94 => self.kill(at),
+            95..=96 => self.kill_hub(),
+            _ => self.jump_clock(at),
+        }
+        self.with_clinic(at, |clinic, now| {
+            if let Some(exchange) = &mut clinic.exchange {
+                exchange.local_change(now);
+            }
+        });
+    }
+
+    fn with_clinic(&mut self, at: usize, act: impl FnOnce(&mut Clinic, u64)) {
+        if let Some(clinic) = self.clinics.get_mut(at) {
+            act(clinic, self.now);
+        }
+    }
+
+    fn register(&mut self, at: usize) {
+        let number = self.counter;
+        self.with_clinic(at, |clinic, now| {
+            clinic.register(now, number);
+        });
+    }
+
+    fn some_patient(&mut self, of: usize) -> Option<PatientId> {
+        let own = &self.clinics.get(of)?.own;
+        let at = usize::try_from(self.dice.below(own.len().max(1) as u64)).ok()?;
+        own.get(at).copied()
+    }
+
+    fn edit(&mut self, at: usize) {
+        let of = usize::try_from(self.dice.below(CLINICS as u64)).unwrap_or(0);
+        let number = self.counter;
+        if let Some(patient) = self.some_patient(of) {
+            self.with_clinic(at, |clinic, now| clinic.edit(now, patient, number));
+        }
+    }
+
+    fn decide(&mut self, at: usize, grants: bool) {
+        let other = (at + 1 + usize::try_from(self.dice.below(2)).unwrap_or(0)) % CLINICS;
+        let (Some(patient), Some(site)) =
+            (self.some_patient(at), self.clinics.get(other).map(|clinic| clinic.site))
+        else {
+            return;
+        };
+        let now = self.now;
+        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        let event = if grants {
+            self.ever_allowed.insert((patient, site));
+            clinic.grant(now, patient, site)
+        } else {
+            clinic.revoke(now, patient, site)
+        };
+        self.decided.push(Decided { patient, site, event, grants, at_hub: false });
+    }
+
+    fn measure(&mut self, at: usize) {
+        let Some(patient) = self.some_patient(at) else { return };
+        let count = 1 + self.dice.below(20);
+        let late = self.dice.percent(50);
+        let mut readings = Vec::new();
+        for number in 0..count {
+            let value = 60 + self.dice.below(80);
+            let Some(clinic) = self.clinics.get(at) else { return };
+            let ago = if late { 3_600_000 } else { 0 };
+            let time = clinic.wall(self.now).plus_seconds(-i64::try_from(number).unwrap_or(0));
+            let time = vocab::Timestamp::from_millis(time.millis() - ago);
+            readings.push(format!(
+                r#"{{"patient":"{patient}","code":"8867-4","unit":"/min","time":"{time}","value":{value}}}"#
+            ));
+        }
+        let body =
+            format!(r#"{{"batch_id":"b-{}","readings":[{}]}}"#, self.counter, readings.join(","));
+        self.with_clinic(at, |clinic, now| {
+            clinic.receive_batch(now, "mon", &body);
+            clinic.bodies.push(body);
+        });
+    }
+
+    /// A device that missed its receipt sends the batch again: the receipt is the same.
+    fn repeat_batch(&mut self, at: usize) {
+        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        let bound = clinic.bodies.len().max(1) as u64;
+        let which = usize::try_from(self.dice.below(bound)).unwrap_or(0);
+        let Some(body) = clinic.bodies.get(which).cloned() else { return };
+        let first = clinic.receive_batch(self.now, "mon", &body);
+        let second = clinic.receive_batch(self.now, "mon", &body);
+        if first.is_none() || first != second {
+            self.break_(12, "a repeated batch got another receipt".to_owned());
+        }
+    }
+
+    fn kill(&mut self, at: usize) {
+        self.figures.kills += 1;
+        self.cut(at);
+        self.with_clinic(at, |clinic, _| clinic.restart());
+    }
+
+    fn kill_hub(&mut self) {
+        self.figures.kills += 1;
+        (0..CLINICS).for_each(|at| self.cut(at));
+    }
+
+    fn jump_clock(&mut self, at: usize) {
+        let years = i64::try_from(self.dice.below(21)).unwrap_or(0) - 10;
+        self.with_clinic(at, |clinic, _| clinic.clock_off_ms = years * 365 * 86_400_000);
+    }
+
+    fn break_(&mut self, invariant: u32, what: String) {
+        self.broken.push(Broken { invariant, what });
+    }
+}

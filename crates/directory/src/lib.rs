@@ -10,6 +10,7 @@ pub mod fact;
 pub mod invitation;
 pub mod join;
 pub mod refusal;
+pub mod store;
 pub mod token;
 pub mod tries;
 

@@ -103,7 +103,8 @@ impl LaneEncoder {
             sprev: header.sprev.0,
             epoch: header.epoch,
         });
-        let last_hlc = thread.map_or(Hlc::default(), |thread| thread.hlc);
+        // An anchored entry stands alone: its time counts from zero too.
+        let last_hlc = thread.filter(|_| continues).map_or(Hlc::default(), |thread| thread.hlc);
         *thread = Some(Thread { sseq: header.sseq, id, epoch: header.epoch, hlc: header.hlc });
         WireEntry {
             chain: *chain,
@@ -227,16 +228,14 @@ impl LaneDecoder {
             .ok()
             .and_then(|at| self.chains.get_mut(at))
             .ok_or(LaneError::UnknownChain)?;
-        let anchor = match (wire.anchor, known.thread) {
-            (Some(anchor), _) => anchor,
-            (None, Some(thread)) => Anchor {
-                sseq: thread.sseq.next().ok_or(LaneError::UnknownChain)?,
-                sprev: thread.id.0,
-                epoch: thread.epoch,
-            },
+        let (anchor, last_hlc) = match (wire.anchor, known.thread) {
+            (Some(anchor), _) => (anchor, Hlc::default()),
+            (None, Some(thread)) => {
+                let sseq = thread.sseq.next().ok_or(LaneError::UnknownChain)?;
+                (Anchor { sseq, sprev: thread.id.0, epoch: thread.epoch }, thread.hlc)
+            }
             (None, None) => return Err(LaneError::UnknownChain),
         };
-        let last_hlc = known.thread.map_or(Hlc::default(), |thread| thread.hlc);
         let mut header = Header {
             origin: known.origin,
             epoch: anchor.epoch,

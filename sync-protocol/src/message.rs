@@ -229,7 +229,7 @@ pub struct WireEntry {
     pub chain: u32,
     /// Where it stands, unless right after the chain's last one on this lane.
     pub anchor: Option<Anchor>,
-    /// Clock difference to the chain's last one on this lane.
+    /// Clock difference to the chain's last one on this lane; to zero where there is an anchor.
     pub hlc_delta: i64,
     /// As in the header.
     pub kind: u16,

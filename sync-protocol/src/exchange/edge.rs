@@ -394,8 +394,12 @@ impl EdgeExchange {
             Applied::Stored { fresh, diverged } => (fresh, diverged),
             Applied::NotYet => return,
             Applied::Behind { have } => {
+                // Every run under way says the same; once is enough.
                 let position = StreamPosition { to_idx: have, ..position };
-                return self.lanes.send(Class::Control, &Behind { position }.into());
+                if self.intake.is_news(now, position) {
+                    self.lanes.send(Class::Control, &Behind { position }.into());
+                }
+                return;
             }
         };
         self.tally.entries_stored += u64::from(fresh);

@@ -106,6 +106,16 @@ impl Feed {
         self.wake();
     }
 
+    /// Whatever is in flight of `stream` is of no use to the edge.
+    pub(super) fn rewind_stream(&mut self, stream: StreamId) {
+        if let Some(runs) = self.sent.remove(&stream) {
+            self.bytes -= runs.iter().map(|run| run.bytes).sum::<usize>();
+            self.resent += 1;
+        }
+        self.discard = self.reading;
+        self.wake();
+    }
+
     /// Everything in flight on the lane of `class` must be sent again.
     pub(super) fn rewind_class(&mut self, class: Class) {
         self.forget(|run| run.class == class);

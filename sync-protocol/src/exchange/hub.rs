@@ -13,7 +13,7 @@ use crate::message::{
     PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamAck, StreamData, StreamState, Verdict,
 };
 use crate::ranges::Ranges;
-use crate::{Class, Epoch, NodeId, canonical, codec, limits};
+use crate::{Class, Epoch, NodeId, StreamId, canonical, codec, limits};
 
 /// Streams that one comparison may name in all: the largest clinic holds about 300,000.
 const COMPARE_TOTAL_MAX: usize = 1_000_000;
@@ -45,6 +45,8 @@ pub struct HubExchange {
     feed: Feed,
     compared: Vec<StreamState>,
     acks: TakenAcks,
+    /// Streams that storage is putting back to where the edge holds them.
+    rewinds: VecDeque<StreamId>,
     tally: Tally,
 }
 
@@ -64,6 +66,7 @@ impl HubExchange {
             feed: Feed::default(),
             compared: Vec::new(),
             acks: TakenAcks::default(),
+            rewinds: VecDeque::new(),
             tally: Tally::default(),
         }
     }
@@ -95,7 +98,10 @@ impl HubExchange {
             Message::Full(full) => self.full(full),
             Message::StreamAck(ack) => self.stream_ack(ack),
             Message::Compare(compare) => self.compare(compare),
-            Message::Behind(behind) => self.ops.push_back(HubOp::Rewind(behind.position)),
+            Message::Behind(behind) => {
+                self.rewinds.push_back(behind.position.stream);
+                self.ops.push_back(HubOp::Rewind(behind.position));
+            }
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
             | Message::PushAck(_)
@@ -124,8 +130,11 @@ impl HubExchange {
                     self.lanes.send(Class::Control, &AcksStored { number }.into());
                 }
             }
-            // What is in flight of that stream is of no use to the edge.
-            HubReply::Rewound => self.feed.rewind(),
+            HubReply::Rewound => {
+                if let Some(stream) = self.rewinds.pop_front() {
+                    self.feed.rewind_stream(stream);
+                }
+            }
             HubReply::Compared { restarted } => {
                 self.tally.divergences += u64::from(restarted > 0);
                 self.feed.rewind();

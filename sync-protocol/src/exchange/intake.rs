@@ -6,7 +6,7 @@ use std::collections::BTreeMap;
 use super::ops::StoredRun;
 use super::{Now, Violation};
 use crate::lane::LaneDecoder;
-use crate::message::StreamData;
+use crate::message::{StreamData, StreamPosition};
 use crate::{NodeId, StreamId, limits};
 
 /// How long a stream whose run was refused must wait before its lane is started anew for it once
@@ -35,6 +35,7 @@ pub(super) struct Intake {
     held: Vec<StoredRun>,
     held_bytes: usize,
     refused: BTreeMap<StreamId, Now>,
+    behind: BTreeMap<StreamId, (u64, Now)>,
 }
 
 impl Intake {
@@ -99,6 +100,18 @@ impl Intake {
             self.held_bytes += bytes;
             self.held.push(run);
         }
+    }
+
+    /// Whether the hub should be told that a stream is held only up to here: not when it was, a
+    /// moment ago.
+    pub(super) fn is_news(&mut self, now: Now, position: StreamPosition) -> bool {
+        let said = self.behind.insert(position.stream, (position.to_idx, now));
+        let Some((idx, at)) = said else { return true };
+        let news = idx != position.to_idx || now.saturating_sub(at) >= limits::RESEND_AFTER_MS;
+        if !news {
+            self.behind.insert(position.stream, (idx, at));
+        }
+        news
     }
 
     pub(super) fn is_empty(&self) -> bool {

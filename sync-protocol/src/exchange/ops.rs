@@ -270,9 +270,8 @@ pub enum HubOp {
     /// [`FRAME_ENTRIES_MAX`](crate::limits::FRAME_ENTRIES_MAX) entries and about
     /// [`FRAME_BYTES_TARGET`](crate::limits::FRAME_BYTES_TARGET) bytes, more only where a single entry
     /// is longer; a stream may have several runs in the answer, each beginning where the one before
-    /// ends. The first begins at the position that `sent` names, or else at the last one that the
-    /// edge itself acknowledged: its own entries move nothing until a run passes over them, and
-    /// where only they follow there is no run. Answer: [`HubReply::Runs`].
+    /// ends. The first begins at the position that `sent` names, or else at the last one on record
+    /// for this edge. Answer: [`HubReply::Runs`].
     NextRuns {
         /// Streams on their way, each with the position up to which it was sent.
         sent: Vec<(StreamId, u64)>,

@@ -240,7 +240,7 @@ impl EdgeStore {
         // One transaction: worked out on the side, kept only if all of it holds.
         let mut copy = self.foreign.get(&run.stream).cloned().unwrap_or_default();
         if run.from_idx > copy.idx {
-            return EdgeReply::Applied(position, Applied::NotYet);
+            return EdgeReply::Applied(position, Applied::Behind { have: copy.idx });
         }
         let mut fresh_count = 0;
         for (entry, key) in run.entries {

@@ -68,6 +68,12 @@ impl HubStore {
                 positions.iter().for_each(|position| self.ack(peer, position));
                 HubReply::Acked
             }
+            HubOp::Rewind(position) => {
+                if let Some(acked) = self.subscriptions.get_mut(&(peer, position.stream)) {
+                    *acked = position.to_idx.min(*acked);
+                }
+                HubReply::Rewound
+            }
             HubOp::Compare(states) => HubReply::Compared { restarted: self.compare(peer, &states) },
             HubOp::Live { .. } => return (None, false),
         };
@@ -112,10 +118,17 @@ impl HubStore {
             let at = &stream.at;
             match ReplayGuard::admit(entry, head, |seq| at.get(&(peer, seq)).copied()) {
                 Ok(fresh) => {
+                    let before = stream.rows.len() as u64;
                     stream.heads.insert(peer, ChainHead { sseq: header.sseq, id });
                     stream.at.insert((peer, header.sseq), id);
                     stream.digest.insert(&id);
                     stream.rows.push(Row { id, entry: fresh.into_inner(), key });
+                    // The author needs nothing back: at the head before, it counts as at the head now.
+                    if let Some(acked) = self.subscriptions.get_mut(&(peer, header.stream))
+                        && *acked == before
+                    {
+                        *acked += 1;
+                    }
                     out.fresh += 1;
                     out.received.push((epoch, oseq));
                     grown.insert(header.stream);
@@ -144,10 +157,8 @@ impl HubStore {
             let Some(stream) = self.streams.get(id) else { continue };
             let on_way = sent.iter().find(|(stream, _)| stream == id).map_or(0, |(_, idx)| *idx);
             let mut from_idx = on_way.max(*acked);
-            // Where only the edge's own entries follow, there is nothing to tell it.
-            let last = stream.rows.iter().rposition(|row| row.entry.header.origin != peer);
-            let wanted = last.map_or(0, |at| at as u64 + 1);
-            while from_idx < wanted && bytes < bytes_max {
+            let head = stream.rows.len() as u64;
+            while from_idx < head && bytes < bytes_max {
                 let run = self.run(peer, *id, stream, from_idx);
                 bytes += 1_000;
                 from_idx = run.to_idx;

@@ -2,9 +2,7 @@
 
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
-use sync_protocol::exchange::{
-    EdgeExchange, EdgeOp, EdgeReply, HubExchange, HubOp, HubReply, Now, Tally,
-};
+use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply, HubExchange, HubOp, HubReply, Now};
 use sync_protocol::signature::node_id;
 use sync_protocol::{Class, EntryId, Epoch, NodeId, StreamId};
 
@@ -43,7 +41,7 @@ pub(crate) struct World {
     pub(crate) talks: Vec<Talk>,
     /// Sums of what conversations that are over counted.
     pub(crate) divergences: u64,
-    pub(crate) cuts: u64,
+    pub(crate) pushed_again: u64,
 }
 
 impl World {
@@ -62,7 +60,7 @@ impl World {
             edges,
             talks,
             divergences: 0,
-            cuts: 0,
+            pushed_again: 0,
         }
     }
 
@@ -70,8 +68,8 @@ impl World {
     pub(crate) fn cut(&mut self, edge: usize) {
         let talk = &mut self.talks[edge];
         self.divergences += talk.edge.tally().divergences;
+        self.pushed_again += talk.edge.tally().resent;
         *talk = Talk::new(self.edges[edge].node(), self.hub_id);
-        self.cuts += 1;
     }
 
     pub(crate) fn allow(&mut self, edge: usize, stream: StreamId) {
@@ -296,10 +294,6 @@ impl Talk {
             edge_asked: VecDeque::new(),
             hub_asked: VecDeque::new(),
         }
-    }
-
-    pub(crate) fn tallies(&self) -> (Tally, Tally) {
-        (self.edge.tally(), self.hub.tally())
     }
 }
 

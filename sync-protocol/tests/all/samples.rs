@@ -1,0 +1,161 @@
+//! Fixed examples: one entry, and one message of every type with every field in use.
+
+use sync_protocol::entry::WithheldReason;
+use sync_protocol::hlc::Hlc;
+use sync_protocol::lane::{LaneEncoder, full};
+use sync_protocol::message::{
+    AcksStored, Behind, Bye, ByeReason, Compare, EpochClaim, Hello, HelloAck, Live, Message,
+    NeedFull, Push, PushAck, Resync, StreamAck, StreamData, StreamPosition, StreamState, Verdict,
+};
+use sync_protocol::signature::Signer;
+use sync_protocol::{
+    ChainKey, Entry, EntryId, Epoch, Flags, Header, NodeId, Payload, SeqNo, StreamId,
+};
+
+pub(crate) const SEED: [u8; 32] = [0x11; 32];
+pub(crate) const KEY: ChainKey = ChainKey([0x33; 32]);
+
+pub(crate) const STREAM: StreamId =
+    StreamId { scope: 1, subject: [0x22; 16], compartment: 3, generation: 0x0102 };
+
+/// A header with every field in use, as its author fills it in.
+pub(crate) fn header() -> Header {
+    Header {
+        origin: NodeId([0; 32]),
+        epoch: Epoch(0x0102_0304_0506_0708),
+        stream: STREAM,
+        sseq: SeqNo(2),
+        sprev: EntryId([0x44; 32]),
+        hlc: Hlc(0x0197_0000_0000_0005),
+        kind: 0x0203,
+        schema: 1,
+        actor: [0x55; 16],
+        flags: Flags::OWN_SALT.with(Flags::URGENT),
+        payload_len: 0,
+        commitment: [0; 32],
+    }
+}
+
+/// A signed entry whose payload begins with its own salt.
+pub(crate) fn entry() -> (Entry, ChainKey) {
+    (signed(header(), b"0123456789abcdefwhat happened"), KEY)
+}
+
+pub(crate) fn signed(header: Header, payload: &[u8]) -> Entry {
+    Signer::from_seed(&SEED).sign(header, &KEY, payload.to_vec()).unwrap().into_inner()
+}
+
+/// Three entries of one chain whose payload is salted by position: given, withheld and erased.
+pub(crate) fn chain() -> Vec<Entry> {
+    let first = Header {
+        sseq: SeqNo(1),
+        sprev: EntryId::NONE,
+        flags: Flags::CLOCK_SYNCED,
+        actor: [0; 16],
+        ..header()
+    };
+    let one = signed(first, b"first");
+    let second = Header { sseq: SeqNo(2), sprev: one.id(), hlc: Hlc(first.hlc.0 + 9), ..first };
+    let mut two = signed(second, b"second");
+    let third = Header { sseq: SeqNo(3), sprev: two.id(), hlc: Hlc(first.hlc.0 + 4), ..first };
+    let mut three = signed(third, b"third");
+    two.payload = Payload::Withheld(WithheldReason::Quarantined);
+    three.payload = Payload::Erased;
+    vec![one, two, three]
+}
+
+fn shortened(
+    sender: NodeId,
+) -> (Vec<sync_protocol::message::ChainDef>, Vec<sync_protocol::message::WireEntry>) {
+    let mut lane = LaneEncoder::default();
+    let mut chains = Vec::new();
+    let entries = chain();
+    let wire = entries
+        .iter()
+        .map(|entry| lane.shorten(entry, entry.id(), &KEY, sender, &mut chains))
+        .collect();
+    (chains, wire)
+}
+
+/// One message of every type, by name.
+pub(crate) fn messages() -> Vec<(&'static str, Message)> {
+    let author = Signer::from_seed(&SEED).node();
+    let hub = NodeId([0x66; 32]);
+    let position = StreamPosition { stream: STREAM, version: 3, to_idx: 300 };
+    let state = StreamState { stream: STREAM, count: 300, sum: [0x77; 16] };
+    let (push_chains, push_entries) = shortened(author);
+    let (data_chains, data_entries) = shortened(hub);
+    let ranges = [1, 2, 3, 7, 200].into_iter().collect::<sync_protocol::ranges::Ranges>();
+    let epoch = Epoch(0x0102_0304_0506_0708);
+    let (salted, _) = entry();
+    vec![
+        (
+            "hello",
+            Hello {
+                versions: (1, 1),
+                epoch,
+                parent: Some(Epoch(9)),
+                claims: vec![EpochClaim { epoch, head: 1_000 }],
+                incarnation: Some(0x0a0b),
+                unconfirmed: vec![position],
+                wall_ms: 1_750_000_000_000,
+            }
+            .into(),
+        ),
+        (
+            "hello-ack",
+            HelloAck {
+                version: 1,
+                incarnation: 0x0a0b,
+                received: vec![(epoch, ranges.clone())],
+                durable: vec![(epoch, 3)],
+                feed: (5, [0x88; 16]),
+                wall_ms: 1_750_000_000_123,
+            }
+            .into(),
+        ),
+        (
+            "push",
+            Push { epoch, chains: push_chains, entries: (1_u64..).zip(push_entries).collect() }
+                .into(),
+        ),
+        (
+            "push-ack",
+            PushAck {
+                received: vec![(epoch, ranges)],
+                durable: vec![(epoch, 2)],
+                streams: vec![state],
+                verdicts: vec![
+                    (epoch, 4, Verdict::Quarantined(WithheldReason::NoAccess)),
+                    (epoch, 5, Verdict::Gap(SeqNo(1))),
+                    (epoch, 6, Verdict::Fork),
+                    (epoch, 8, Verdict::NotAuthentic),
+                    (epoch, 9, Verdict::Foreign),
+                ],
+            }
+            .into(),
+        ),
+        (
+            "stream-data",
+            StreamData {
+                stream: STREAM,
+                version: 3,
+                from_idx: 297,
+                to_idx: 300,
+                head_sum: Some([0x99; 16]),
+                chains: data_chains,
+                entries: data_entries,
+            }
+            .into(),
+        ),
+        ("stream-ack", StreamAck { number: 1, positions: vec![position] }.into()),
+        ("acks-stored", AcksStored { number: 1 }.into()),
+        ("need-full", NeedFull { epoch, oseq: 7 }.into()),
+        ("full", full(&salted, &KEY, 7).into()),
+        ("live", Live { stream: STREAM, values: b"values".to_vec() }.into()),
+        ("compare", Compare { streams: vec![state], more: true }.into()),
+        ("resync", Resync { class: 3, generation: 4 }.into()),
+        ("behind", Behind { position }.into()),
+        ("bye", Bye { reason: ByeReason::Busy, retry_after_ms: Some(1_500) }.into()),
+    ]
+}

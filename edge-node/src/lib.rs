@@ -13,3 +13,4 @@ mod rates;
 mod status_body;
 mod sync;
 mod sync_board;
+mod view;

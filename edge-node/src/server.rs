@@ -14,6 +14,7 @@ use web::Limits;
 
 use crate::commands::{Command, perform};
 use crate::node::{Node, StartError};
+use crate::view::EdgeView;
 use crate::{chores, ingest, sync};
 
 /// Why a node stops serving, or does not begin to.
@@ -85,9 +86,11 @@ async fn run(node: Arc<Node>, listener: TcpListener, control: Control, shutdown:
 
 /// Every route of the node.
 pub fn router(node: Arc<Node>) -> Router {
+    let pages = pages::router(Arc::new(EdgeView::new(Arc::clone(&node))));
     Router::new()
         .route("/api/v1/devices/{device}/batches", post(ingest::receive_batch))
         .with_state(node)
+        .merge(pages)
         .fallback(web::problem::no_route)
         .method_not_allowed_fallback(web::problem::no_method)
 }

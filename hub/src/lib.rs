@@ -12,3 +12,4 @@ mod sessions;
 mod sites_board;
 mod status_body;
 mod sync;
+mod view;

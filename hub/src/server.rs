@@ -15,6 +15,7 @@ use web::Limits;
 use crate::commands::{Command, perform};
 use crate::node::{Hub, StartError};
 use crate::sync::{self, EnrolledKeys};
+use crate::view::HubView;
 
 /// Why a hub does not begin to serve.
 #[derive(Debug, thiserror::Error)]
@@ -106,8 +107,8 @@ async fn run(
 }
 
 /// Every route of the hub.
-pub fn router(_hub: Arc<Hub>) -> Router {
-    Router::new()
+pub fn router(hub: Arc<Hub>) -> Router {
+    pages::router(Arc::new(HubView::new(hub)))
         .fallback(web::problem::no_route)
         .method_not_allowed_fallback(web::problem::no_method)
 }

@@ -129,10 +129,8 @@ impl State {
     fn show(&mut self, shown: Shown) {
         self.counter += 1;
         let key = (shown.patient, shown.device.clone(), shown.reading.code);
-        let newer = self
-            .latest
-            .get(&key)
-            .is_none_or(|(_, known)| known.reading.time <= shown.reading.time);
+        let newer =
+            self.latest.get(&key).is_none_or(|(_, known)| known.reading.time <= shown.reading.time);
         if newer {
             self.latest.insert(key, (self.counter, shown.clone()));
             if self.latest.len() > SERIES_MAX {

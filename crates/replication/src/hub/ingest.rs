@@ -125,15 +125,17 @@ impl Ingest<'_> {
         Ok(if taken { Taken::Stored } else { Taken::StoredWithout(WithheldReason::Quarantined) })
     }
 
-    /// The stream's row and the site that keeps it: the first to write, which is the sender of a
-    /// new one.
+    /// The stream's row and the site that keeps it. All streams of a patient are kept by the site
+    /// that first wrote about them: nobody else can open the consent record of a patient and allow
+    /// itself the rest.
     fn stream(&mut self, id: &StreamId) -> Result<(StreamRow, Option<SiteId>), LedgerError> {
         if let Some(touched) = self.streams.get(id) {
             return Ok((touched.row, touched.author_site));
         }
         let (row, is_new) = ledger::open_stream(self.conn, id)?;
         if is_new {
-            store::set_author_site(self.conn, row.no, self.node.site)?;
+            let home = store::home_of(self.conn, id)?.unwrap_or(self.node.site);
+            store::set_author_site(self.conn, row.no, home)?;
             access::refresh_stream(self.conn, id, self.now)?;
         }
         let author_site = store::author_site(self.conn, row.no)?;

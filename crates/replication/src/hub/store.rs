@@ -47,6 +47,9 @@ const AUTHOR_SITE: &str = "SELECT author_site FROM stream WHERE no = ?1";
 const STREAM: &str = "SELECT no, id, author_site, class, count FROM stream WHERE id = ?1";
 const STREAMS_OF_SUBJECT: &str = "
     SELECT no, id, author_site, class, count FROM stream WHERE substr(id, 1, 17) = ?1";
+const HOME: &str = "
+    SELECT author_site FROM stream
+    WHERE substr(id, 1, 17) = ?1 AND author_site IS NOT NULL ORDER BY no LIMIT 1";
 const SUB_STATE: &str = "SELECT state FROM sub WHERE stream = ?1 AND node = ?2";
 const OPEN_SUB: &str = "
     INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty)
@@ -309,6 +312,15 @@ pub(super) fn set_author_site(
 ) -> Result<(), StoreError> {
     conn.prepare_cached(SET_AUTHOR_SITE)?.execute(params![stream, site.bytes()])?;
     Ok(())
+}
+
+/// The site that first wrote about the subject of a stream.
+pub(super) fn home_of(conn: &Connection, id: &StreamId) -> Result<Option<SiteId>, StoreError> {
+    let bytes = id.bytes();
+    let subject = bytes.first_chunk::<17>().copied().unwrap_or_default();
+    let site: Option<[u8; 16]> =
+        conn.prepare_cached(HOME)?.query_row([subject], |row| row.get(0)).optional()?;
+    Ok(site.map(SiteId::from_bytes))
 }
 
 pub(super) fn author_site(conn: &Connection, stream: i64) -> Result<Option<SiteId>, StoreError> {

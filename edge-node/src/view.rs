@@ -1,0 +1,263 @@
+//! The clinic's page: what arrives, what alarms, what waits, what came from elsewhere.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use alerts::store::{AlertNo, Kept};
+use pages::board::{Shown, Source};
+use pages::code_names::name_of;
+use pages::metrics::Metrics;
+use pages::view::{Mark, Row, Table};
+use pages::{Provide, View};
+use store::{Connection, StoreError};
+use sync_status::SyncState;
+use vocab::{PatientId, SiteId};
+
+use crate::node::Node;
+use crate::overview::Overview;
+
+/// Rows of each table: what fits a screen.
+const ROWS: usize = 20;
+
+const FOOTER: &str = "Cairn is not a certified medical device. Values are as devices sent them; \
+    times are UTC.";
+
+/// Fills the pages in.
+pub(crate) struct EdgeView {
+    node: Arc<Node>,
+}
+
+impl EdgeView {
+    pub(crate) fn new(node: Arc<Node>) -> Self {
+        Self { node }
+    }
+
+    async fn tables(&self) -> Option<Vec<Table>> {
+        let site = self.node.site_or_none();
+        let (latest, recent) = (self.node.board.latest(), self.node.board.recent());
+        let read = self.node.readers.read(move |conn| {
+            let mut names = Names::new(site);
+            let rows = u32::try_from(ROWS).unwrap_or(u32::MAX);
+            let mut newest = alerts::store::list(conn, AlertNo::NEWEST, rows * 5)?;
+            // Critical and present first; among equals the newest.
+            newest.sort_by_key(|kept| {
+                (kept.alert.late, std::cmp::Reverse(kept.alert.raised.severity))
+            });
+            newest.truncate(ROWS);
+            Ok::<_, StoreError>(vec![
+                alert_table(conn, &mut names, &newest)?,
+                value_table(conn, &mut names, "Arriving now", "Newest first", &recent)?,
+                value_table(conn, &mut names, "Latest values", "One row per sign", &latest)?,
+                quarantine_table(conn, rows)?,
+            ])
+        });
+        read.await.ok()
+    }
+}
+
+impl Provide for EdgeView {
+    async fn view(&self) -> Option<View> {
+        let overview = Overview::read(&self.node).await.ok()?;
+        let entries = overview.entries;
+        let counted = self.node.counts.read();
+        let title = overview.site.as_ref().map_or("Cairn clinic", |name| name.as_str());
+        Some(View {
+            title: title.to_owned(),
+            state: format!(
+                "{} {}",
+                overview.state.symbol(),
+                overview.state.sentence(&overview.facts)
+            ),
+            needs_person: matches!(
+                overview.state,
+                SyncState::Attention | SyncState::Clock | SyncState::Stale
+            ),
+            figures: vec![
+                ("readings accepted", overview.readings.accepted),
+                ("repeats", overview.readings.duplicate),
+                ("set aside", overview.readings.quarantined),
+                ("rejected", overview.readings.rejected),
+                ("readings not sealed yet", overview.open.open_readings),
+                ("critical alerts", overview.open_critical),
+                ("alerts in all", overview.alerts.all),
+                ("patients", overview.patients),
+                ("entries from other clinics", entries.foreign),
+                ("batches refused since start", counted.refused_batches),
+            ],
+            sum: format!(
+                "{} entries written here = {} at the hub + {} waiting + {} quarantined there + {} \
+                 refused or held back",
+                entries.authored,
+                entries.received,
+                entries.pending,
+                entries.quarantined,
+                entries.refused + entries.held
+            ),
+            tables: self.tables().await?,
+            footer: FOOTER.to_owned(),
+        })
+    }
+
+    async fn metrics(&self) -> Option<String> {
+        let overview = Overview::read(&self.node).await.ok()?;
+        let (entries, readings, counted) =
+            (overview.entries, overview.readings, self.node.counts.read());
+        let mut metrics = Metrics::default();
+        metrics.figure("edge_pending_entries", "Entries that wait for the hub", entries.pending);
+        metrics.figures(
+            "edge_entries",
+            "Entries written here by where they are",
+            [
+                ("at_hub", entries.received),
+                ("pending", entries.pending),
+                ("quarantined", entries.quarantined),
+                ("refused", entries.refused),
+                ("held", entries.held),
+            ],
+        );
+        metrics.figures(
+            "edge_readings",
+            "Readings that devices sent, by outcome",
+            [
+                ("accepted", readings.accepted),
+                ("duplicate", readings.duplicate),
+                ("quarantined", readings.quarantined),
+                ("rejected", readings.rejected),
+            ],
+        );
+        metrics.figure(
+            "edge_refused_batches",
+            "Batches refused whole since the start",
+            counted.refused_batches,
+        );
+        metrics.figures(
+            "edge_alerts",
+            "Alerts held, by severity",
+            [
+                ("critical", overview.alerts.critical),
+                ("high", overview.alerts.high),
+                ("medium", overview.alerts.medium),
+                ("low", overview.alerts.low),
+            ],
+        );
+        let last = overview.sync.last_success.map_or(0, |at| at.millis().max(0) / 1_000);
+        metrics.figure(
+            "edge_sync_last_success_timestamp_seconds",
+            "When everything was last acknowledged by the hub",
+            last.cast_unsigned(),
+        );
+        metrics.figures(
+            "edge_link_bytes",
+            "UDP bytes to and from the hub since the start",
+            [
+                ("sent", overview.sync.link_sent_bytes),
+                ("received", overview.sync.link_received_bytes),
+            ],
+        );
+        metrics.finish()
+    }
+}
+
+/// Patients' numbers, looked up once each.
+struct Names {
+    site: SiteId,
+    known: BTreeMap<PatientId, String>,
+}
+
+impl Names {
+    const fn new(site: SiteId) -> Self {
+        Self { site, known: BTreeMap::new() }
+    }
+
+    fn of(&mut self, conn: &Connection, patient: PatientId) -> Result<String, StoreError> {
+        if let Some(known) = self.known.get(&patient) {
+            return Ok(known.clone());
+        }
+        let found = patients::store::ref_of(conn, self.site, patient)?;
+        let name = found.map_or_else(|| patient.to_string(), String::from);
+        self.known.insert(patient, name.clone());
+        Ok(name)
+    }
+}
+
+fn alert_table(conn: &Connection, names: &mut Names, newest: &[Kept]) -> Result<Table, StoreError> {
+    let mut rows = Vec::new();
+    for kept in newest {
+        let alert = &kept.alert;
+        let mark = match (alert.late, alert.is_urgent()) {
+            (true, _) => Mark::Past,
+            (false, true) => Mark::Critical,
+            (false, false) => Mark::None,
+        };
+        let when = if alert.late { "past" } else { "now" };
+        rows.push(Row {
+            cells: vec![
+                format!("{} {}", alert.raised.severity.word(), alert.raised.direction.word()),
+                names.of(conn, kept.patient)?,
+                name_of(&alert.code.to_string()).to_owned(),
+                format!("{} {}", alert.value, alert.unit.as_str()),
+                alert.time.to_string(),
+                when.to_owned(),
+            ],
+            mark,
+        });
+    }
+    Ok(Table {
+        heading: "Alerts",
+        caption: "The most severe first; those about the past were never paged".to_owned(),
+        columns: vec!["Level", "Patient", "Sign", "#Value", "Time", ""],
+        rows,
+    })
+}
+
+fn value_table(
+    conn: &Connection,
+    names: &mut Names,
+    heading: &'static str,
+    caption: &str,
+    values: &[Shown],
+) -> Result<Table, StoreError> {
+    let mut rows = Vec::new();
+    for shown in values.iter().take(ROWS) {
+        let from = match shown.source {
+            Source::Here => "",
+            Source::Site(_) | Source::Elsewhere => "other clinic",
+        };
+        rows.push(Row {
+            cells: vec![
+                names.of(conn, shown.patient)?,
+                name_of(&shown.reading.code.to_string()).to_owned(),
+                format!("{} {}", shown.reading.value, shown.reading.unit.as_str()),
+                shown.reading.time.to_string(),
+                shown.device.to_string(),
+                from.to_owned(),
+            ],
+            mark: Mark::None,
+        });
+    }
+    Ok(Table {
+        heading,
+        caption: caption.to_owned(),
+        columns: vec!["Patient", "Sign", "#Value", "Device time", "Device", ""],
+        rows,
+    })
+}
+
+fn quarantine_table(conn: &Connection, limit: u32) -> Result<Table, StoreError> {
+    let rows = vitals::store::quarantined(conn, limit)?.into_iter().map(|waiting| Row {
+        cells: vec![
+            waiting.patient.as_str().to_owned(),
+            name_of(&waiting.code.to_string()).to_owned(),
+            format!("{} {}", waiting.value, waiting.unit.as_str()),
+            waiting.device.to_string(),
+            waiting.reason.word().to_owned(),
+        ],
+        mark: Mark::None,
+    });
+    Ok(Table {
+        heading: "Set aside",
+        caption: "Readings that could be read and were not trusted; the newest first".to_owned(),
+        columns: vec!["Patient", "Sign", "#Value", "Device", "Why"],
+        rows: rows.collect(),
+    })
+}

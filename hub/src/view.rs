@@ -1,0 +1,208 @@
+//! The hub's page: which clinics are there, what is held, what arrives.
+
+use std::sync::Arc;
+
+use alerts::store::AlertNo;
+use pages::board::{Shown, Source};
+use pages::code_names::name_of;
+use pages::metrics::Metrics;
+use pages::view::{Mark, Row, Table};
+use pages::{Provide, View};
+use store::{Connection, StoreError};
+use sync_status::ago;
+use vocab::{PatientId, SiteId};
+
+use crate::node::Hub;
+use crate::overview::Overview;
+
+/// Rows of each table: what fits a screen.
+const ROWS: usize = 20;
+
+const NO_SITE: SiteId = SiteId::from_bytes([0; 16]);
+
+const FOOTER: &str = "Cairn is not a certified medical device. The hub can read what it holds. \
+    Times are UTC.";
+
+/// Fills the pages in.
+pub(crate) struct HubView {
+    hub: Arc<Hub>,
+}
+
+impl HubView {
+    pub(crate) const fn new(hub: Arc<Hub>) -> Self {
+        Self { hub }
+    }
+
+    async fn value_tables(&self) -> Option<Vec<Table>> {
+        let latest = self.hub.board.latest();
+        let read = self.hub.readers.read(move |conn| {
+            Ok::<_, StoreError>(vec![alert_table(conn)?, live_table(conn, &latest)?])
+        });
+        read.await.ok()
+    }
+
+    fn site_table(&self, overview: &Overview) -> Table {
+        let rows = overview.sites.iter().map(|(site, connected)| {
+            let progress = self.hub.sites.of(&site.key);
+            let resent = progress.map_or(0, |progress| progress.tally.resent);
+            let contact = match (connected, site.last_seen) {
+                (true, _) => "connected".to_owned(),
+                (false, Some(at)) => ago(overview.now.seconds_since(at)),
+                (false, None) => "never".to_owned(),
+            };
+            let behind = match site.behind {
+                0 => "nothing".to_owned(),
+                streams => format!("{streams} streams"),
+            };
+            let cells = vec![
+                site.site_name.to_string(),
+                contact,
+                site.authored.to_string(),
+                site.delivered.to_string(),
+                behind,
+                resent.to_string(),
+            ];
+            Row { cells, mark: Mark::None }
+        });
+        Table {
+            heading: "Clinics",
+            caption: "What each wrote that is here, and what each acknowledged of others"
+                .to_owned(),
+            columns: vec![
+                "Clinic",
+                "Contact",
+                "#Own entries here",
+                "#Holds of others",
+                "Waits for",
+                "#Sent again",
+            ],
+            rows: rows.collect(),
+        }
+    }
+}
+
+impl Provide for HubView {
+    async fn view(&self) -> Option<View> {
+        let overview = Overview::read(&self.hub).await.ok()?;
+        let connected = overview.sites.iter().filter(|(_, open)| *open).count() as u64;
+        let held = overview.held;
+        let mut tables = vec![self.site_table(&overview)];
+        tables.extend(self.value_tables().await?);
+        let review = held.quarantined + held.forks;
+        Some(View {
+            title: "Cairn hub".to_owned(),
+            state: if review > 0 {
+                format!("! {review} items need review")
+            } else {
+                format!("✓ {connected} of {} clinics connected", overview.sites.len())
+            },
+            needs_person: review > 0,
+            figures: vec![
+                ("entries", held.entries),
+                ("streams", held.streams),
+                ("patients", overview.patients),
+                ("alerts", overview.alerts.all),
+                ("critical alerts", overview.alerts.critical),
+                ("set aside", held.quarantined),
+                ("forked positions", held.forks),
+                ("open invitations", overview.invitations.len() as u64),
+            ],
+            sum: "Entries are on this disk only: no backup is configured, so none is durable."
+                .to_owned(),
+            tables,
+            footer: FOOTER.to_owned(),
+        })
+    }
+
+    async fn metrics(&self) -> Option<String> {
+        let overview = Overview::read(&self.hub).await.ok()?;
+        let mut metrics = Metrics::default();
+        metrics.figure("hub_entries", "Entries held", overview.held.entries);
+        metrics.figure("hub_streams", "Streams held", overview.held.streams);
+        metrics.figure("hub_quarantined", "Entries set aside", overview.held.quarantined);
+        metrics.figure("hub_forks", "Positions with two histories", overview.held.forks);
+        let lag = |site: &replication::hub::NodeStatus| {
+            let since = site.last_seen.map_or(0, |at| overview.now.seconds_since(at).max(0));
+            since.cast_unsigned()
+        };
+        metrics.figures(
+            "hub_edge_lag_seconds",
+            "Seconds since a clinic last greeted; 0 while it is connected",
+            overview.sites.iter().map(|(site, connected)| {
+                (site.site_name.as_str(), if *connected { 0 } else { lag(site) })
+            }),
+        );
+        metrics.figures(
+            "hub_edge_behind_streams",
+            "Streams of which a clinic has not acknowledged everything",
+            overview.sites.iter().map(|(site, _)| (site.site_name.as_str(), site.behind)),
+        );
+        metrics.finish()
+    }
+}
+
+fn patient_name(conn: &Connection, patient: PatientId) -> Result<String, StoreError> {
+    let found = patients::store::ref_of(conn, NO_SITE, patient)?;
+    Ok(found.map_or_else(|| patient.to_string(), String::from))
+}
+
+fn site_name(conn: &Connection, site: SiteId) -> Result<String, StoreError> {
+    let found = directory::store::sites::site_name(conn, site)?;
+    Ok(found.map_or_else(|| site.to_string(), |name| name.to_string()))
+}
+
+fn alert_table(conn: &Connection) -> Result<Table, StoreError> {
+    let limit = u32::try_from(ROWS).unwrap_or(u32::MAX);
+    let mut rows = Vec::new();
+    for kept in alerts::store::list(conn, AlertNo::NEWEST, limit)? {
+        let alert = &kept.alert;
+        let mark = match (alert.late, alert.is_urgent()) {
+            (true, _) => Mark::Past,
+            (false, true) => Mark::Critical,
+            (false, false) => Mark::None,
+        };
+        rows.push(Row {
+            cells: vec![
+                format!("{} {}", alert.raised.severity.word(), alert.raised.direction.word()),
+                patient_name(conn, kept.patient)?,
+                name_of(&alert.code.to_string()).to_owned(),
+                format!("{} {}", alert.value, alert.unit.as_str()),
+                alert.time.to_string(),
+                site_name(conn, kept.author)?,
+            ],
+            mark,
+        });
+    }
+    Ok(Table {
+        heading: "Alerts",
+        caption: "The last that arrived; pale ones are about the past".to_owned(),
+        columns: vec!["Level", "Patient", "Sign", "#Value", "Time", "Clinic"],
+        rows,
+    })
+}
+
+fn live_table(conn: &Connection, latest: &[Shown]) -> Result<Table, StoreError> {
+    let mut rows = Vec::new();
+    for shown in latest.iter().take(ROWS) {
+        let site = match shown.source {
+            Source::Site(site) => site_name(conn, site)?,
+            Source::Here | Source::Elsewhere => String::new(),
+        };
+        rows.push(Row {
+            cells: vec![
+                patient_name(conn, shown.patient)?,
+                name_of(&shown.reading.code.to_string()).to_owned(),
+                format!("{} {}", shown.reading.value, shown.reading.unit.as_str()),
+                shown.reading.time.to_string(),
+                site,
+            ],
+            mark: Mark::None,
+        });
+    }
+    Ok(Table {
+        heading: "Live values",
+        caption: "As clinics report them, before they are sealed; not stored".to_owned(),
+        columns: vec!["Patient", "Sign", "#Value", "Device time", "Clinic"],
+        rows,
+    })
+}

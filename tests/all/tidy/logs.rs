@@ -1,5 +1,7 @@
 //! Half of rule 10: a log message is a plain sentence; values go into fields, whose names are on
-//! the list that `host::logging` lets through.
+//! the list that `host::logging` lets through, and the crates that log are on its list too.
+
+use std::collections::BTreeSet;
 
 use super::house::House;
 use super::source::Source;
@@ -17,6 +19,51 @@ fn rule(house: &House) -> Vec<String> {
         }
     }
     said
+}
+
+/// Names that the log would redact, and crates that it would not hear.
+fn unlisted(house: &House) -> Vec<String> {
+    let Some(host) = house.package("host") else { return Vec::new() };
+    let list = |path: &str| -> BTreeSet<&str> {
+        let file = host.rust().find(|file| file.path.ends_with(path));
+        file.into_iter().flat_map(|file| file.product_literals().map(|(_, text)| text)).collect()
+    };
+    let (fields, crates) = (list("src/logging/fields.rs"), list("src/logging.rs"));
+    let mut said = Vec::new();
+    for package in &house.packages {
+        let in_code = package.name().replace('-', "_");
+        if package.used().contains(&"tracing") && !crates.contains(in_code.as_str()) {
+            said.push(format!("host::logging does not hear {in_code}; add it to OURS"));
+        }
+        for file in package.rust() {
+            for (from, to) in calls(file) {
+                let names = field_names(&file.product()[from..to]);
+                said.extend(names.filter(|name| !fields.contains(name)).map(|name| {
+                    format!("{}: the log redacts {name}; add it to FIELDS", file.place(from))
+                }));
+            }
+        }
+    }
+    said
+}
+
+/// The names in `count = 3, %reason, ?kind, "a sentence"`.
+fn field_names(arguments: &str) -> impl Iterator<Item = &str> {
+    let mut depth = 0_u32;
+    let at_top = move |at: char| {
+        match at {
+            '(' | '[' | '{' => depth += 1,
+            ')' | ']' | '}' => depth = depth.saturating_sub(1),
+            _ => {}
+        }
+        at == ',' && depth == 0
+    };
+    arguments.split(at_top).filter_map(|argument| {
+        let name = argument.split('=').next().unwrap_or_default();
+        let name = name.trim().trim_start_matches(['%', '?']);
+        let is_name = |byte: u8| byte.is_ascii_alphanumeric() || byte == b'_';
+        (!name.is_empty() && name.bytes().all(is_name)).then_some(name)
+    })
 }
 
 /// Where the arguments of each log macro are.
@@ -54,6 +101,27 @@ mod tests {
     #[test]
     fn messages_hold_no_values() {
         check(rule);
+    }
+
+    #[test]
+    fn the_log_lets_through_what_is_recorded() {
+        check(unlisted);
+    }
+
+    #[test]
+    fn a_field_or_a_crate_that_the_log_does_not_know_is_found() {
+        let host = House::planted("host", 4, &["tracing"])
+            .with_file("src/logging/fields.rs", "[\"count\", \"reason\"]")
+            .with_file("src/logging.rs", "[\"host\", \"edge_node\"]");
+        let house = host.with("edge-node", 5, &["tracing"]);
+        let known = "info!(count = f(a, b), %reason, \"stored, at last\");";
+        check_allows(unlisted, &house);
+        let house = house.with_file("src/a.rs", known);
+        check_allows(unlisted, &house);
+        let house = house.with_file("src/b.rs", "info!(?name, \"stored\");");
+        check_finds(unlisted, &house, "src/b.rs:1: the log redacts name");
+        let host = House::planted("host", 4, &[]).with("hub", 5, &["tracing"]);
+        check_finds(unlisted, &host, "does not hear hub");
     }
 
     #[test]

@@ -14,8 +14,8 @@ const PLACES: [Place; 7] = [
     (|package, _| ["web", "api"].contains(&package.name()), "bodies of requests and answers"),
     (|_, file| file.is_or_is_below("config"), "settings, written by init and read at start"),
     (
-        |_, file| file.is_or_is_below("command") || file.is_or_is_below("admin"),
-        "questions to a running program, and reports for scripts",
+        |_, file| file.is_or_is_below("commands") || file.file_name().ends_with("_body.rs"),
+        "questions to a running program and its answers, reports for scripts",
     ),
 ];
 
@@ -26,10 +26,9 @@ fn rule(house: &House) -> Vec<String> {
             let found = words(file.product(), "Serialize").find(|at| is_made(file.product(), *at));
             said.extend(found.map(|at| {
                 format!(
-                    "{}: Serialize here ties what is stored or sent to a type of the domain; \
-                     make a wire form ({})",
-                    file.place(at),
-                    PLACES.map(|(_, reason)| reason).join("; ")
+                    "{}: Serialize ties what is stored or sent to a type of the domain; give it \
+                     a wire form, in a file of PLACES",
+                    file.place(at)
                 )
             }));
         }
@@ -61,6 +60,8 @@ mod tests {
         check_finds(rule, &planted("src/reading.rs", "impl Serialize for A {}"), "wire form");
         check_allows(rule, &planted("src/fact.rs", derived));
         check_allows(rule, &planted("src/fact/segment.rs", derived));
+        check_allows(rule, &planted("src/commands.rs", derived));
+        check_allows(rule, &planted("src/status_body.rs", derived));
         check_allows(
             rule,
             &planted("src/reading.rs", "use serde::Serialize;\nfn f(a: &impl Serialize)"),

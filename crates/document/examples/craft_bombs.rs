@@ -60,6 +60,8 @@ fn main() {
     write("run-of-fields", with(0x15, [RUN, &[1, b'a']].concat()));
     write("run-of-values", with(0x56, [RUN, &[0x14]].concat()));
     write("run-of-inserts", with(0x34, RUN.to_vec()));
+    // The value column again, with the bit that makes automerge inflate it.
+    write("deflated-column", with(0x5f, vec![0x03, 0x00]));
     write("count-of-replaced", with(0x70, [&[0x7f], COUNT].concat()));
     write("count-of-dependencies", raw(&change_chunk(COUNT, &[])));
     write("length-of-value", with(0x56, [&[0x7f], COUNT].concat()));

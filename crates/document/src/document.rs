@@ -1,6 +1,7 @@
 //! A record whose fields several sites edit.
 
 use std::collections::BTreeMap;
+use std::fmt;
 
 use automerge::transaction::{CommitOptions, Transactable as _};
 use automerge::{Automerge, ROOT, ReadDoc as _};
@@ -13,12 +14,19 @@ use crate::{
 };
 
 /// A change that an edit made, ready to be signed and sent.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, PartialEq, Eq)]
 pub struct Change {
     /// What later changes call it.
     pub id: ChangeId,
     /// The bytes that travel, see [`payload`].
     pub payload: Vec<u8>,
+}
+
+impl fmt::Debug for Change {
+    /// Never the bytes: they are about a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Change({:?}, {} bytes)", self.id, self.payload.len())
+    }
 }
 
 /// What became of a change from elsewhere.
@@ -39,10 +47,17 @@ pub struct LoadError;
 ///
 /// Reading never fails and never touches automerge: the fields are read once, whenever the document
 /// changes.
-#[derive(Clone, Debug)]
+#[derive(Clone)]
 pub struct Document {
     inner: Automerge,
     fields: Fields,
+}
+
+impl fmt::Debug for Document {
+    /// Never a value: most are about a person.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Document").field("fields", &self.fields.len()).finish_non_exhaustive()
+    }
 }
 
 /// The winner first, then the other values in conflict with it.

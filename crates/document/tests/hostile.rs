@@ -15,13 +15,14 @@ const GROWTH_KIB_MAX: u64 = 32 * 1024;
 const AUTHOR: ActorSeed = ActorSeed::new([2; 16]);
 
 /// What stops each bomb.
-const BOMBS: [(&str, &str); 14] = [
+const BOMBS: [(&str, &str); 15] = [
     ("zstd-ratio", "bad_compression"),
     ("zstd-understated", "bad_compression"),
     ("zstd-overstated", "too_large"),
     ("zstd-twice", "bad_compression"),
     ("deflated-change", "forbidden_form"),
     ("deflated-document", "forbidden_form"),
+    ("deflated-column", "forbidden_form"),
     ("bundle", "forbidden_form"),
     ("run-of-operations", "too_many"),
     ("run-of-fields", "too_many"),

@@ -133,6 +133,18 @@ fn who_signed_and_what_they_may_write_is_checked() {
 }
 
 #[test]
+fn debug_output_holds_nothing_of_a_value() {
+    let mut doc = Document::new(actor(1));
+    let mut shown = String::new();
+    let change = doc.edit(|edit| {
+        edit.set("name", "planted");
+        shown = format!("{edit:?}");
+    });
+    shown += &format!("{change:?} {doc:?} {:?}", doc.fields);
+    assert!(!shown.contains("planted") && !shown.contains("112, 108, 97"), "{shown}");
+}
+
+#[test]
 fn the_limits_of_an_edit_are_met_and_not_passed() {
     let mut doc = Document::new(actor(1));
     let long = "x".repeat(crate::TEXT_BYTES_MAX);
@@ -193,6 +205,20 @@ fn what_our_documents_do_not_have_is_refused() {
     assert_eq!(saved, Err(Refused::ForbiddenForm("a whole document")));
 }
 
+#[test]
+fn the_operation_limit_is_met_and_not_passed() {
+    let of = |count: usize| {
+        foreign(|t| (0..count).for_each(|n| t.put(ROOT, format!("f{n:05}"), 1).unwrap()))
+    };
+    let apply = |change: &automerge::Change| {
+        let payload = payload::pack(change.raw_bytes());
+        Document::new(actor(1)).apply(&payload, actor(2), ANYTHING)
+    };
+    assert!(matches!(apply(&of(crate::OPERATIONS_MAX)), Ok(Applied::Fresh(_))));
+    let refused = apply(&of(crate::OPERATIONS_MAX + 1));
+    assert_eq!(refused, Err(Refused::TooMany("operations")));
+}
+
 /// A well-formed change by actor 2 that lies about one thing.
 #[track_caller]
 fn check_lie(lie: impl FnOnce(&mut ExpandedChange), expected: &str) {
@@ -223,6 +249,24 @@ fn a_change_that_does_not_fit_its_past_is_refused() {
     check_lie(|c| c.extra_bytes = vec![1], "forbidden_form");
     check_lie(|c| c.operations.push(c.operations[0].clone()), "malformed");
     check_lie(|c| c.operations.clear(), "malformed");
+}
+
+#[test]
+fn a_change_that_leaves_out_its_authors_last_one_is_refused() {
+    let (mut here, mut there) = two_replicas();
+    let past = here.heads();
+    let phone = set(&mut there, "phone", "1");
+    here.apply(&phone.payload, actor(2), ANYTHING).unwrap();
+    let name = set(&mut there, "name", "Asha Devi");
+    let chunk = payload::unpack(&name.payload).unwrap();
+    let mut expanded = automerge::Change::try_from(&*chunk).unwrap().decode();
+    expanded.deps = past.into_iter().map(ChangeId::to_automerge).collect();
+    expanded.start_op = 2.try_into().unwrap();
+    let lying = payload::pack(automerge::Change::from(expanded).raw_bytes());
+    let refused = here.apply(&lying, actor(2), ANYTHING);
+    let why = "its author's own last change is not in its past";
+    assert_eq!(refused, Err(Refused::Inconsistent(why)));
+    here.apply(&name.payload, actor(2), ANYTHING).unwrap();
 }
 
 #[test]

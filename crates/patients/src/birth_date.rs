@@ -14,7 +14,7 @@ const YEAR_MAX: u16 = 2199;
 /// Written `1984-03-02`, `1984-03` or `1984`.
 ///
 /// Source: FHIR R4, data type `date`.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct BirthDate {
     year: u16,
     /// 0 when unknown.
@@ -104,6 +104,12 @@ impl fmt::Display for BirthDate {
             write!(f, "-{:02}", self.day)?;
         }
         Ok(())
+    }
+}
+
+impl fmt::Debug for BirthDate {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("BirthDate([redacted])")
     }
 }
 

@@ -1,12 +1,14 @@
 //! What a person is called.
 
+use std::fmt;
+
 use unicode_normalization::UnicodeNormalization as _;
 
 /// Longest name in characters. The longest in the registers of the field have about 120.
 pub const NAME_CHARS_MAX: usize = 200;
 
 /// A name as it is shown: one line, composed characters (NFC), single spaces, nothing invisible.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct PersonName(String);
 
 /// Why a text is no name.
@@ -63,6 +65,12 @@ impl PersonName {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for PersonName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("PersonName([redacted])")
     }
 }
 

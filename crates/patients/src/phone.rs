@@ -1,5 +1,7 @@
 //! A number to call.
 
+use std::fmt;
+
 /// Most digits of a number. Source: ITU-T E.164.
 const DIGITS_MAX: usize = 15;
 
@@ -7,7 +9,7 @@ const DIGITS_MAX: usize = 15;
 const DIGITS_MIN: usize = 5;
 
 /// A telephone number, kept as digits with an optional `+` before the country code.
-#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Phone(String);
 
 /// The text is no telephone number.
@@ -41,6 +43,12 @@ impl Phone {
     #[must_use]
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+}
+
+impl fmt::Debug for Phone {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("Phone([redacted])")
     }
 }
 

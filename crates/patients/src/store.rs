@@ -290,7 +290,6 @@ pub(crate) fn put_patient(
 }
 
 /// A change that waits for what it builds on.
-#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Held {
     pub(crate) change: ChangeId,
     pub(crate) author: Author,

@@ -56,15 +56,18 @@ pub async fn serve(
         while running.try_join_next().is_some() {}
         match accepted {
             Ok((stream, address)) => {
-                let Some(place) = crowd.enter(address.ip()) else {
+                let Some((place, lost)) = crowd.enter(address.ip()) else {
                     turn_away(&stream, address);
                     continue;
                 };
                 let (router, limits) = (router.clone(), Arc::clone(&limits));
                 let stopping = stopping.clone();
                 running.spawn(async move {
-                    connection::run(stream, address, router, limits, stopping).await;
-                    drop(place);
+                    tokio::select! {
+                        () = connection::run(stream, address, place, router, limits, stopping) => {}
+                        // An error only says that it asked and keeps its place.
+                        Ok(()) = lost => {}
+                    }
                 });
             }
             Err(error) if concerns_one_connection(&error) => {}

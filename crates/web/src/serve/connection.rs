@@ -24,6 +24,7 @@ use tokio::sync::watch;
 use tokio::time::timeout;
 use tower::Service as _;
 
+use super::crowd::Place;
 use super::stall::Stall;
 use crate::body::Paced;
 use crate::limits::{HEADER_BYTES_MAX, HEADERS_MAX, READ_BUFFER_BYTES, URL_BYTES_MAX};
@@ -38,6 +39,7 @@ const LINGER_TIME_MAX: Duration = Duration::from_secs(2);
 pub(super) async fn run(
     stream: TcpStream,
     address: SocketAddr,
+    place: Place,
     router: Router,
     limits: Arc<Limits>,
     mut stopping: watch::Receiver<bool>,
@@ -52,7 +54,10 @@ pub(super) async fn run(
         .max_headers(HEADERS_MAX)
         .max_header_size(HEADER_BYTES_MAX)
         .max_buf_size(READ_BUFFER_BYTES);
-    let service = service_fn(move |request| answer(request, address, &router, &limits));
+    let service = service_fn(|request| {
+        place.keep();
+        answer(request, address, &router, &limits)
+    });
     let mut connection = builder.serve_connection(io, service);
     let mut asked_to_stop = false;
     let ended = loop {

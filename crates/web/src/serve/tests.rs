@@ -170,6 +170,26 @@ async fn two_slow_connections_lose_their_places_and_a_healthy_one_is_served_mean
 }
 
 #[tokio::test]
+async fn five_hundred_slow_connections_keep_nobody_out() {
+    let running = start(Limits::default()).await;
+    let mut slow = Vec::new();
+    for round in 0..500 {
+        let mut stream = connect(running.address).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: ").await.unwrap();
+        slow.push(stream);
+        if round % 50 == 49 {
+            let request = b"GET / HTTP/1.1\r\nhost: a\r\nconnection: close\r\n\r\n";
+            check_status(&asked(running.address, request).await, 200);
+        }
+    }
+    let lost = slow.iter().filter(|stream| {
+        let mut byte = [0];
+        !matches!(stream.try_read(&mut byte), Err(error) if error.kind() == io::ErrorKind::WouldBlock)
+    });
+    assert!(lost.count() >= 500 - limits::CONNECTIONS_PER_ADDRESS_MAX);
+}
+
+#[tokio::test]
 async fn a_body_below_the_minimum_rate_is_broken_off() {
     let running = start(quick()).await;
     let mut stream = connect(running.address).await;
@@ -197,7 +217,10 @@ async fn each_address_has_its_places_and_no_more() {
     let running = start(limits).await;
     let mut first = Vec::new();
     for _ in 0..2 {
-        first.push(connect_from("127.0.0.1", running.address).await);
+        let mut stream = connect_from("127.0.0.1", running.address).await;
+        stream.write_all(b"GET / HTTP/1.1\r\nhost: a\r\n\r\n").await.unwrap();
+        read_hello(&mut stream).await;
+        first.push(stream);
     }
     let mut third = connect_from("127.0.0.1", running.address).await;
     let answer = read_to_end(&mut third).await;

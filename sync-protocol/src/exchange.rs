@@ -10,6 +10,7 @@
 //! may see comes down, both within windows that bound memory whatever the backlog is.
 
 mod acks;
+mod compare;
 mod edge;
 mod feed;
 mod hub;

@@ -55,6 +55,9 @@ pub const PAGE_BYTES: usize = 256 * 1024;
 /// that still carries a conversation.
 pub const RESEND_AFTER_MS: u64 = 10_000;
 
+/// How often that pause doubles, at most: to ten minutes.
+pub const RESEND_DOUBLINGS_MAX: u32 = 6;
+
 /// What the slowest link still carries in a millisecond: 16 kbit/s, half of a 64 kbit/s line that
 /// loses every fifth packet. A full window of 4 MiB is waited for 35 minutes.
 pub const SLOWEST_BYTES_PER_MS: u64 = 2;

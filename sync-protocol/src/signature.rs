@@ -29,10 +29,11 @@ pub struct Signed<T>(T);
 /// Something whose author is who it says. Made by [`Signed::verify`] and, for what we wrote
 /// ourselves, by [`sign`].
 ///
-/// ```compile_fail
+/// ```compile_fail,E0423
 /// // The field is private: nobody can call an entry verified without verifying it.
-/// let entry: sync_protocol::Entry = todo!();
-/// let verified = sync_protocol::Verified(entry);
+/// fn invent(entry: sync_protocol::Entry) -> sync_protocol::Verified<sync_protocol::Entry> {
+///     sync_protocol::Verified(entry)
+/// }
 /// ```
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Verified<T>(T);
@@ -175,5 +176,75 @@ impl Verified<Entry> {
     #[must_use]
     pub fn id(&self) -> EntryId {
         self.0.id()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::WithheldReason;
+    use crate::hlc::Hlc;
+    use crate::{Epoch, Flags, SeqNo, StreamId};
+
+    const KEY: ChainKey = ChainKey([3; 32]);
+
+    fn entry() -> Entry {
+        let header = Header {
+            origin: NodeId([0; 32]),
+            epoch: Epoch(1),
+            stream: StreamId { scope: 1, subject: [2; 16], compartment: 1, generation: 0 },
+            sseq: SeqNo(1),
+            sprev: EntryId::NONE,
+            hlc: Hlc(0),
+            kind: 1,
+            schema: 1,
+            actor: [0; 16],
+            flags: Flags::default(),
+            payload_len: 0,
+            commitment: [0; 32],
+        };
+        let signer = Signer::from_seed(&[1; 32]);
+        signer.sign(header, &KEY, b"content".to_vec()).unwrap().into_inner()
+    }
+
+    #[track_caller]
+    fn check(entry: Entry, expected: Result<(), NotAuthentic>) {
+        let verdict = Signed::new(entry.clone()).verify(&KEY);
+        assert_eq!(verdict.as_ref().map(|_| ()).map_err(|why| *why), expected);
+        if let Ok(verified) = verdict {
+            assert_eq!((verified.get(), verified.id()), (&entry, entry.id()));
+        }
+    }
+
+    #[test]
+    fn what_its_author_signed_is_verified() {
+        assert_eq!(entry().header.origin, node_id(&[1; 32]), "the signer fills in who it is");
+        check(entry(), Ok(()));
+    }
+
+    #[test]
+    fn an_entry_whose_payload_is_kept_back_is_still_its_authors() {
+        check(Entry { payload: Payload::Erased, ..entry() }, Ok(()));
+        let withheld = Payload::Withheld(WithheldReason::NoAccess);
+        check(Entry { payload: withheld, ..entry() }, Ok(()));
+        let mut forged = Entry { payload: Payload::Erased, ..entry() };
+        forged.header.commitment[0] ^= 1;
+        check(forged, Err(NotAuthentic::Signature));
+    }
+
+    #[test]
+    fn each_defect_has_its_name() {
+        let mut unlinked = entry();
+        unlinked.header.sseq = SeqNo(2);
+        check(unlinked, Err(NotAuthentic::Header(canonical::HeaderError::Link)));
+        let other = Payload::Present(b"Content".to_vec());
+        check(Entry { payload: other, ..entry() }, Err(NotAuthentic::Commitment));
+        check(Entry { signature: [0; 64], ..entry() }, Err(NotAuthentic::Signature));
+    }
+
+    #[test]
+    fn a_signer_does_not_show_its_key() {
+        let text = format!("{:?}", Signer::from_seed(&[1; 32]));
+        assert_eq!(text, format!("Signer({})", node_id(&[1; 32]).short()));
     }
 }

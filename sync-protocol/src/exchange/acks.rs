@@ -12,7 +12,14 @@ use crate::ranges::Ranges;
 #[derive(Debug, Default)]
 pub(super) struct SentAcks {
     last: u64,
-    open: BTreeMap<u64, (Vec<StreamPosition>, Now)>,
+    open: BTreeMap<u64, SentAck>,
+}
+
+#[derive(Debug)]
+struct SentAck {
+    positions: Vec<StreamPosition>,
+    due: Now,
+    times: u32,
 }
 
 impl SentAcks {
@@ -20,10 +27,16 @@ impl SentAcks {
         self.open.is_empty()
     }
 
-    /// The next acknowledgement.
-    pub(super) fn add(&mut self, now: Now, positions: Vec<StreamPosition>) -> StreamAck {
+    /// The next acknowledgement, with `ahead` bytes of other frames on their way.
+    pub(super) fn add(
+        &mut self,
+        now: Now,
+        ahead: usize,
+        positions: Vec<StreamPosition>,
+    ) -> StreamAck {
         self.last += 1;
-        self.open.insert(self.last, (positions.clone(), due(now, 0)));
+        let ack = SentAck { positions: positions.clone(), due: due(now, ahead, 0), times: 0 };
+        self.open.insert(self.last, ack);
         StreamAck { number: self.last, positions }
     }
 
@@ -31,23 +44,24 @@ impl SentAcks {
     pub(super) fn confirmed(&mut self, number: u64) -> Vec<StreamPosition> {
         let open = self.open.split_off(&number.saturating_add(1));
         let done = std::mem::replace(&mut self.open, open);
-        done.into_values().flat_map(|(positions, _)| positions).collect()
+        done.into_values().flat_map(|ack| ack.positions).collect()
     }
 
     /// Those that nobody confirmed in time, to be sent again.
-    pub(super) fn overdue(&mut self, now: Now) -> Vec<StreamAck> {
+    pub(super) fn overdue(&mut self, now: Now, ahead: usize) -> Vec<StreamAck> {
         let mut again = Vec::new();
-        for (&number, (positions, at)) in &mut self.open {
-            if *at <= now {
-                *at = due(now, 0);
-                again.push(StreamAck { number, positions: positions.clone() });
+        for (&number, ack) in &mut self.open {
+            if ack.due <= now {
+                ack.times += 1;
+                ack.due = due(now, ahead, ack.times);
+                again.push(StreamAck { number, positions: ack.positions.clone() });
             }
         }
         again
     }
 
     pub(super) fn next_timeout(&self) -> Option<Now> {
-        self.open.values().map(|(_, at)| *at).min()
+        self.open.values().map(|ack| ack.due).min()
     }
 }
 

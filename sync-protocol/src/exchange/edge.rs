@@ -8,11 +8,11 @@ use super::lanes::Lanes;
 use super::marks::Marks;
 use super::ops::{Applied, EdgeOp, EdgeReply, HelloState};
 use super::push::PushPumps;
-use super::{Closed, Now, PUSH_CLASSES, Tally, Violation};
+use super::{Closed, Now, PUSH_CLASSES, Tally, Violation, compare};
 use crate::lane::full;
 use crate::message::{
-    Behind, Bye, ByeReason, Compare, Frame, Hello, HelloAck, Live, Message, NeedFull,
-    PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
+    Behind, Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
+    Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
 use crate::{Class, Epoch, NodeId, limits};
 
@@ -200,7 +200,7 @@ impl EdgeExchange {
             }
         }
         self.pumps.expire(now);
-        for ack in self.acks.overdue(now) {
+        for ack in self.acks.overdue(now, self.pumps.bytes()) {
             self.tally.resent += 1;
             self.lanes.send(Class::Control, &ack.into());
         }
@@ -336,15 +336,8 @@ impl EdgeExchange {
             self.ops.push_back(EdgeOp::ReadFeed { by_stream: true });
         } else {
             self.tally.divergences += 1;
-            let mut chunks = streams.chunks(limits::COMPARE_STREAMS_MAX).peekable();
-            if chunks.peek().is_none() {
-                let nothing = Compare { streams: Vec::new(), more: false };
-                self.lanes.send(Class::Control, &nothing.into());
-            }
-            while let Some(chunk) = chunks.next() {
-                let more = chunks.peek().is_some();
-                let message = Compare { streams: chunk.to_vec(), more }.into();
-                self.lanes.send(Class::Control, &message);
+            for message in compare::messages(streams) {
+                self.lanes.send(Class::Control, &message.into());
             }
             self.phase = Phase::Steady;
         }
@@ -405,7 +398,7 @@ impl EdgeExchange {
         self.tally.entries_stored += u64::from(fresh);
         self.tally.repeats += u64::from(fresh == 0);
         self.tally.divergences += u64::from(diverged);
-        let ack = self.acks.add(now, vec![position]);
+        let ack = self.acks.add(now, self.pumps.bytes(), vec![position]);
         self.lanes.send(Class::Control, &ack.into());
     }
 

@@ -30,6 +30,8 @@ pub(super) struct Feed {
     woken: bool,
     /// Nothing more was found at the last read, and nothing changed since.
     drained: bool,
+    /// How often a stream was overdue since something of it was acknowledged.
+    overdue: BTreeMap<StreamId, u32>,
     /// No run in flight is overdue before.
     next_due: Option<Now>,
     pub(super) resent: u64,
@@ -72,7 +74,8 @@ impl Feed {
 
     pub(super) fn sending(&mut self, now: Now, run: &Run, bytes: usize) {
         self.bytes += bytes;
-        let due = due(now, self.bytes);
+        let times = self.overdue.get(&run.stream).copied().unwrap_or(0);
+        let due = due(now, self.bytes, times);
         self.next_due = Some(self.next_due.map_or(due, |at| at.min(due)));
         let sent = Sent { to_idx: run.to_idx, class: run.class, bytes, due };
         self.sent.entry(run.stream).or_default().push_back(sent);
@@ -80,6 +83,7 @@ impl Feed {
 
     /// Storage has on record that the edge holds this.
     pub(super) fn acknowledged(&mut self, position: &StreamPosition) {
+        self.overdue.remove(&position.stream);
         if let Some(runs) = self.sent.get_mut(&position.stream) {
             while runs.front().is_some_and(|run| run.to_idx <= position.to_idx) {
                 self.bytes -= runs.pop_front().map_or(0, |run| run.bytes);
@@ -94,6 +98,11 @@ impl Feed {
     /// Forgets streams that nobody acknowledged in time, so that they are read and sent again.
     pub(super) fn expire(&mut self, now: Now) {
         if self.next_due.is_some_and(|at| at <= now) {
+            for (stream, runs) in &self.sent {
+                if runs.iter().any(|run| run.due <= now) {
+                    *self.overdue.entry(*stream).or_default() += 1;
+                }
+            }
             self.forget(|run| run.due <= now);
             self.next_due = self.sent.values().flatten().map(|run| run.due).min();
         }

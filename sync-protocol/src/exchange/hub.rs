@@ -3,6 +3,7 @@
 use std::collections::VecDeque;
 
 use super::acks::TakenAcks;
+use super::compare::Gathered;
 use super::feed::Feed;
 use super::lanes::Lanes;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
@@ -10,13 +11,10 @@ use super::{Closed, Now, Tally, Violation};
 use crate::lane::{Expanded, unfold};
 use crate::message::{
     AcksStored, Bye, ByeReason, Compare, Frame, Full, Hello, HelloAck, Live, Message, NeedFull,
-    PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamAck, StreamData, StreamState, Verdict,
+    PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamAck, StreamData, Verdict,
 };
 use crate::ranges::Ranges;
 use crate::{Class, Epoch, NodeId, StreamId, canonical, codec, limits};
-
-/// Streams that one comparison may name in all: the largest clinic holds about 300,000.
-const COMPARE_TOTAL_MAX: usize = 1_000_000;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -43,7 +41,7 @@ pub struct HubExchange {
     /// Questions that storage was given and has not answered.
     asked: usize,
     feed: Feed,
-    compared: Vec<StreamState>,
+    compared: Gathered,
     acks: TakenAcks,
     /// Streams that storage is putting back to where the edge holds them.
     rewinds: VecDeque<StreamId>,
@@ -64,7 +62,7 @@ impl HubExchange {
             ops: VecDeque::new(),
             asked: 0,
             feed: Feed::default(),
-            compared: Vec::new(),
+            compared: Gathered::default(),
             acks: TakenAcks::default(),
             rewinds: VecDeque::new(),
             tally: Tally::default(),
@@ -404,13 +402,10 @@ impl HubExchange {
     }
 
     fn compare(&mut self, compare: Compare) {
-        let total = self.compared.len() + compare.streams.len();
-        if compare.streams.len() > limits::COMPARE_STREAMS_MAX || total > COMPARE_TOTAL_MAX {
-            return self.violation(Violation::Limit);
-        }
-        self.compared.extend(compare.streams);
-        if !compare.more {
-            self.ops.push_back(HubOp::Compare(std::mem::take(&mut self.compared)));
+        match self.compared.add(compare) {
+            Ok(Some(streams)) => self.ops.push_back(HubOp::Compare(streams)),
+            Ok(None) => {}
+            Err(violation) => self.violation(violation),
         }
     }
 

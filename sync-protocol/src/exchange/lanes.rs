@@ -123,8 +123,12 @@ impl Lanes {
 }
 
 /// When something queued now is overdue if nobody acknowledges it, with `ahead` bytes on their way
-/// in front of it and with it.
-pub(super) fn due(now: Now, ahead: usize) -> Now {
+/// in front of it and with it, for the `times`-th time after the first.
+///
+/// The pause doubles each time: the answer may wait behind a long frame of the peer's, of which
+/// nothing is known here.
+pub(super) fn due(now: Now, ahead: usize, times: u32) -> Now {
     let carrying = u64::try_from(ahead).unwrap_or(u64::MAX) / limits::SLOWEST_BYTES_PER_MS;
-    now.saturating_add(limits::RESEND_AFTER_MS).saturating_add(carrying)
+    let pause = limits::RESEND_AFTER_MS << times.min(limits::RESEND_DOUBLINGS_MAX);
+    now.saturating_add(pause).saturating_add(carrying)
 }

@@ -31,6 +31,8 @@ struct Pump {
     drained: bool,
     in_flight: BTreeMap<OutboxCursor, InFlight>,
     in_flight_bytes: usize,
+    /// How often something was overdue since the last acknowledgement.
+    overdue: u32,
     /// Acknowledged, and not yet given to storage.
     acked: BTreeSet<OutboxCursor>,
     /// Acknowledged, and storage is recording it.
@@ -126,6 +128,11 @@ impl PushPumps {
         ops
     }
 
+    /// Bytes in flight in all windows.
+    pub(super) fn bytes(&self) -> usize {
+        self.pumps.values().map(|pump| pump.in_flight_bytes).sum()
+    }
+
     /// Bytes in flight in the window that `class` shares.
     fn bytes_in_flight(&self, class: Class) -> usize {
         let shares = |other: Class| (other == Class::Urgent) == (class == Class::Urgent);
@@ -169,7 +176,7 @@ impl PushPumps {
             bytes += entry_bytes;
             ahead += entry_bytes;
             let key = (entry.epoch, entry.oseq);
-            let due = due(now, ahead);
+            let due = due(now, ahead, pump.overdue);
             self.next_due = Some(self.next_due.map_or(due, |at| at.min(due)));
             // A place that was read twice is on its way twice, and waited for once.
             self.resent += u64::from(pump.remove(&entry.cursor).is_some());
@@ -198,6 +205,7 @@ impl PushPumps {
     fn land(&mut self, key: Key) {
         let Some((class, cursor)) = self.places.remove(&key) else { return };
         if let Some(pump) = self.pumps.get_mut(&class) {
+            pump.overdue = 0;
             pump.remove(&cursor);
             pump.gaps.remove(&cursor);
             pump.acked.insert(cursor);
@@ -244,6 +252,10 @@ impl PushPumps {
             return;
         }
         for class in PUSH_CLASSES {
+            if let Some(pump) = self.pumps.get_mut(&class) {
+                let mut late = pump.in_flight.iter().filter(|(_, sent)| sent.due <= now);
+                pump.overdue += u32::from(late.any(|(at, _)| !pump.gaps.contains_key(at)));
+            }
             self.repeat(class, |sent| sent.due <= now);
         }
         let in_flight = self.pumps.values().flat_map(|pump| pump.in_flight.values());

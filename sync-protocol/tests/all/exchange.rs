@@ -1,7 +1,11 @@
 //! Conversations over bad links and with bad peers, against model stores in virtual time.
 
+mod bounds;
 mod edge_store;
 mod faults;
 mod hub_store;
 mod link;
+mod pace;
+mod pair;
+mod refusals;
 mod world;

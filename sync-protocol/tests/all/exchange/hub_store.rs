@@ -91,7 +91,7 @@ impl HubStore {
             sum.plus(&self.foreign(peer, stream, *acked))
         });
         Greeting::Welcome {
-            incarnation: 1,
+            incarnation: 0xfedc_ba98_7654_3210,
             received: hello.claims.iter().filter_map(|claim| held(claim.epoch)).collect(),
             durable: Vec::new(),
             feed,
@@ -160,7 +160,8 @@ impl HubStore {
             let head = stream.rows.len() as u64;
             while from_idx < head && bytes < bytes_max {
                 let run = self.run(peer, *id, stream, from_idx);
-                bytes += 1_000;
+                let payload = |entry: &RunEntry| entry.entry.payload.bytes().unwrap().len() + 200;
+                bytes += 64 + run.entries.iter().map(payload).sum::<usize>();
                 from_idx = run.to_idx;
                 runs.push(run);
             }
@@ -213,6 +214,11 @@ impl HubStore {
 }
 
 impl Row {
+    /// A byte of the disk turned.
+    pub(crate) const fn spoil(&mut self) {
+        self.entry.signature[0] ^= 1;
+    }
+
     pub(crate) const fn origin(&self) -> NodeId {
         self.entry.header.origin
     }

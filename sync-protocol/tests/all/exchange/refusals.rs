@@ -1,0 +1,301 @@
+//! What is broken or not the sender's to say is refused with a reason, and nothing beside it suffers.
+
+use sync_protocol::exchange::{Closed, Violation};
+use sync_protocol::message::{
+    Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, Push, Resync, Verdict,
+};
+use sync_protocol::{Class, Epoch, limits};
+
+use super::edge_store::State;
+use super::pair::{Pair, Way, said};
+use super::world::stream;
+use crate::dice::Dice;
+use crate::samples;
+
+const HOURS: u64 = 60 * 60 * 1_000;
+
+/// Flips a bit of `needle` where it stands in `frame`; answers whether it does.
+fn spoil(frame: &mut [u8], needle: &[u8]) -> bool {
+    let at = frame.windows(needle.len()).position(|window| window == needle);
+    if let Some(at) = at {
+        frame[at + 5] ^= 4;
+    }
+    at.is_some()
+}
+
+#[test]
+fn an_entry_that_was_spoilt_on_its_way_comes_in_full() {
+    let mut pair = Pair::new();
+    let (spoilt, other) = (stream(Class::Records, 1), stream(Class::Records, 2));
+    for _ in 0..3 {
+        pair.author(spoilt, b"one of a chain");
+        pair.author(other, b"a neighbour");
+    }
+    let victim = pair.edge_store.log.values().next().unwrap().entry.signature;
+    let mut times = 0;
+    pair.run_over(|way, (class, mut frame)| {
+        if way == Way::Up && times == 0 && spoil(&mut frame, &victim) {
+            times += 1;
+        }
+        vec![(class, frame)]
+    });
+    pair.wait(2 * limits::GAP_RETRY_MS);
+    assert_eq!((times, pair.at_hub(&spoilt), pair.at_hub(&other)), (1, 3, 3));
+    assert!(pair.is_idle());
+    assert!(pair.hub.tally().refused > 0);
+    assert_eq!(pair.hub_store.aside, []);
+    // What is written next goes the short way again.
+    pair.author(spoilt, b"one more");
+    pair.run_over(|_, (class, frame)| {
+        assert!(!matches!(said(&frame), Message::NeedFull(_)), "the thread is found again");
+        vec![(class, frame)]
+    });
+    assert_eq!(pair.at_hub(&spoilt), 4);
+}
+
+#[test]
+fn an_entry_that_is_bad_at_home_is_kept_aside_and_its_neighbours_go_on() {
+    let mut pair = Pair::new();
+    let (bad, good) = (stream(Class::Records, 1), stream(Class::Records, 2));
+    for _ in 0..3 {
+        pair.author(bad, b"one of a chain");
+        pair.author(good, b"a neighbour");
+    }
+    let second = *pair.edge_store.log.keys().nth(2).unwrap();
+    pair.edge_store.log.get_mut(&second).unwrap().entry.signature[9] ^= 1;
+    for _ in 0..2 {
+        pair.wait(HOURS);
+        assert!(pair.is_idle(), "what cannot go on is left for the next conversation");
+        assert_eq!((pair.at_hub(&bad), pair.at_hub(&good)), (1, 3));
+        let states: Vec<State> = pair.edge_store.log.values().map(|own| own.state).collect();
+        assert_eq!(states[0], State::Received);
+        assert_eq!(states[2], State::Refused(Verdict::NotAuthentic));
+        assert_eq!(states[4], State::Pending, "waits for its predecessor");
+        let me = pair.edge_store.node();
+        assert_eq!(pair.hub_store.aside, [(me, second.oseq, Verdict::NotAuthentic)]);
+        assert!(pair.hub.tally().repeats < 20, "it is not asked for without end");
+        pair.reconnect();
+    }
+}
+
+#[test]
+fn two_entries_at_one_position_are_a_fork_and_the_first_stays() {
+    let mut pair = Pair::new();
+    let id = stream(Class::Records, 1);
+    let first = pair.author(id, b"first");
+    pair.run();
+    // A copy of the node, made before, writes something else there.
+    let mut copy = Pair::new();
+    copy.hub_store = std::mem::take(&mut pair.hub_store);
+    copy.edge_store.restart(Epoch(77));
+    copy.author(id, b"other");
+    copy.wait(HOURS);
+    assert!(copy.is_idle());
+    let state = copy.edge_store.log.values().next().unwrap().state;
+    assert_eq!(state, State::Refused(Verdict::Fork));
+    assert_eq!(copy.hub_store.ids(&id, |_| true), [first]);
+}
+
+#[test]
+fn only_the_senders_own_entries_are_taken() {
+    let mut pair = Pair::new();
+    let id = stream(Class::Records, 1);
+    for _ in 0..3 {
+        pair.author(id, b"mine");
+    }
+    // The second is somebody else's, authentic as it is; the third claims an epoch it has not.
+    let mut rows = pair.edge_store.log.values_mut();
+    let (_, second, third) = (rows.next().unwrap(), rows.next().unwrap(), rows.next().unwrap());
+    second.entry = samples::chain().remove(0);
+    second.id = second.entry.id();
+    third.epoch = Epoch(5);
+    pair.wait(HOURS);
+    let states: Vec<State> = pair.edge_store.log.values().map(|own| own.state).collect();
+    let foreign = State::Refused(Verdict::Foreign);
+    assert_eq!(states, [State::Received, foreign, foreign]);
+    assert_eq!(pair.at_hub(&id), 1);
+    assert!(pair.is_idle());
+}
+
+#[test]
+fn a_run_that_is_bad_at_the_hub_stops_no_other() {
+    let mut pair = Pair::new();
+    let (bad, good) = (stream(Class::Records, 1), stream(Class::Records, 2));
+    pair.offer(bad, &[b"one".to_vec(), b"two".to_vec()]);
+    pair.hub_store.streams.get_mut(&bad).unwrap().rows[1].spoil();
+    pair.offer(good, &[b"one".to_vec()]);
+    pair.wait(5 * 60 * 1_000);
+    assert_eq!((pair.at_edge(&bad), pair.at_edge(&good)), (0, 1));
+    pair.offer(good, &[b"later".to_vec()]);
+    pair.wait(5 * 60 * 1_000);
+    assert!(pair.edge.tally().refused > 0);
+    assert!(pair.hub.tally().resyncs < 15, "about once a minute: {:?}", pair.hub.tally());
+    assert!(pair.hub.tally().entries_sent < 200, "{:?}", pair.hub.tally());
+}
+
+#[test]
+fn nothing_that_was_captured_changes_anything_when_it_is_played_again() {
+    let mut pair = Pair::new();
+    let (up, down) = (stream(Class::Urgent, 1), stream(Class::Records, 2));
+    pair.author(up, b"up");
+    pair.offer(down, &[b"down".to_vec()]);
+    let mut captured = Vec::new();
+    pair.run_over(|way, (class, frame)| {
+        captured.push((way, class, frame.clone()));
+        vec![(class, frame)]
+    });
+    pair.author(up, b"up again");
+    pair.run();
+    assert!(pair.is_idle());
+    let before = state(&pair);
+    for seed in 0..200 {
+        let mut dice = Dice::new(seed);
+        pair.reconnect();
+        pair.run();
+        for _ in 0..captured.len() * 2 {
+            let (way, class, frame) = &captured[dice.index(captured.len())];
+            match way {
+                Way::Up => pair.hub.receive(pair.now, *class, frame),
+                Way::Down => pair.edge.receive(pair.now, *class, frame),
+            }
+            if dice.percent(50) {
+                pair.run();
+            }
+        }
+        pair.run();
+        assert_eq!(state(&pair), before, "seed {seed}");
+    }
+}
+
+/// What both sides hold.
+fn state(pair: &Pair) -> String {
+    let at_hub: Vec<_> = pair.hub_store.streams.values().map(|stream| &stream.rows).collect();
+    let at_edge: Vec<_> = pair.edge_store.foreign.values().map(|copy| &copy.ids).collect();
+    format!("{at_hub:?} {at_edge:?} {:?}", pair.edge_store.log)
+}
+
+#[test]
+fn types_of_a_newer_version_are_passed_over() {
+    let mut pair = Pair::new();
+    pair.author(stream(Class::Records, 1), b"known");
+    let newer = [0, 0, 0x99, 0x01, 1, 2, 3];
+    pair.run_over(|_, sent| {
+        vec![(Class::Control, newer.to_vec()), sent, (Class::Blobs, newer.to_vec())]
+    });
+    assert!(pair.is_idle());
+    assert_eq!(pair.at_hub(&stream(Class::Records, 1)), 1);
+}
+
+#[test]
+fn what_is_said_out_of_turn_ends_the_conversation() {
+    let push: Message = Push { epoch: Epoch(1), chains: Vec::new(), entries: Vec::new() }.into();
+    let data = samples::messages().remove(4).1;
+    let answer: Message = HelloAck {
+        version: 1,
+        incarnation: 1,
+        received: Vec::new(),
+        durable: Vec::new(),
+        feed: (0, [0; 16]),
+        wall_ms: 0,
+    }
+    .into();
+    hub_ends(false, Class::Records, &push, Violation::OutOfTurn);
+    hub_ends(true, Class::Control, &push, Violation::OutOfTurn);
+    hub_ends(true, Class::Records, &data, Violation::OutOfTurn);
+    hub_ends(true, Class::Control, &answer, Violation::OutOfTurn);
+    let need: Message = NeedFull { epoch: Epoch(1), oseq: 1 }.into();
+    hub_ends(true, Class::Control, &need, Violation::OutOfTurn);
+    let nowhere: Message = Resync { class: 7, generation: 0 }.into();
+    hub_ends(true, Class::Control, &nowhere, Violation::Contradiction);
+    edge_ends(Class::Records, &push, Violation::OutOfTurn);
+    edge_ends(Class::Control, &data, Violation::OutOfTurn);
+    edge_ends(Class::Control, &nowhere, Violation::Contradiction);
+    let own: Message = Live { stream: samples::STREAM, values: Vec::new() }.into();
+    let mut pair = Pair::new();
+    pair.run();
+    pair.tell_edge(Class::Fresh, &own);
+    assert_eq!(pair.edge.closed(), None, "latest values are no reason to end");
+}
+
+#[track_caller]
+fn hub_ends(greeted: bool, class: Class, message: &Message, why: Violation) {
+    let mut pair = Pair::new();
+    if greeted {
+        pair.run();
+    }
+    pair.tell_hub(class, message);
+    assert_eq!(pair.hub.closed(), Some(&Closed::Violation(why)));
+    let (_, frame) = pair.hub.poll_transmit(|_| true).unwrap();
+    let bye = Bye { reason: ByeReason::ProtocolViolation, retry_after_ms: None };
+    assert_eq!(said(&frame), bye.into(), "and says so");
+}
+
+#[track_caller]
+fn edge_ends(class: Class, message: &Message, why: Violation) {
+    let mut pair = Pair::new();
+    pair.run();
+    pair.tell_edge(class, message);
+    assert_eq!(pair.edge.closed(), Some(&Closed::Violation(why)));
+}
+
+#[test]
+fn bytes_that_are_no_frame_end_the_conversation() {
+    let mut pair = Pair::new();
+    pair.run();
+    pair.hub.receive(pair.now, Class::Control, &[1]);
+    assert_eq!(pair.hub.closed(), Some(&Closed::Violation(Violation::Frame)));
+    pair.edge.receive(pair.now, Class::Control, &vec![0; limits::FRAME_BYTES_MAX + 1]);
+    assert_eq!(pair.edge.closed(), Some(&Closed::Violation(Violation::Frame)));
+}
+
+#[test]
+fn a_greeting_is_repeated_until_it_is_answered_or_given_up() {
+    let mut pair = Pair::new();
+    let mut greetings = 0;
+    pair.wait_over(limits::GREETING_TIMEOUT_MS - 1, |way, _| {
+        greetings += usize::from(way == Way::Up);
+        Vec::new()
+    });
+    assert_eq!((greetings, pair.edge.closed(), pair.hub.closed()), (10, None, None));
+    pair.wait_over(1, |_, _| Vec::new());
+    assert_eq!(pair.edge.closed(), Some(&Closed::NoAnswer));
+    assert_eq!(pair.hub.closed(), Some(&Closed::NoAnswer));
+
+    let mut lucky = Pair::new();
+    let mut lost = 3;
+    lucky.wait_over(limits::GREETING_TIMEOUT_MS, |_, sent| {
+        lost = i32::max(lost - 1, -1);
+        if lost >= 0 { Vec::new() } else { vec![sent] }
+    });
+    assert!(lucky.is_idle());
+}
+
+#[test]
+fn versions_that_do_not_meet_and_copies_of_a_node_are_turned_away() {
+    let mut pair = Pair::new();
+    pair.run_over(|_, (class, frame)| match said(&frame) {
+        Message::Hello(hello) => {
+            let newer: Message = Hello { versions: (2, 9), ..hello }.into();
+            vec![(class, Frame::encode(0, 0, &newer))]
+        }
+        _ => vec![(class, frame)],
+    });
+    assert_eq!(pair.hub.closed(), Some(&Closed::NoCommonVersion));
+    assert_eq!(pair.edge.closed(), Some(&Closed::NoCommonVersion));
+
+    let mut copy = Pair::new();
+    copy.hub_store.clones.insert(copy.edge_store.node());
+    copy.run();
+    assert_eq!(copy.hub.closed(), Some(&Closed::Clone));
+    assert_eq!(copy.edge.closed(), Some(&Closed::Clone));
+}
+
+#[test]
+fn a_goodbye_is_heard_with_its_reason() {
+    let mut pair = Pair::new();
+    pair.run();
+    pair.hub.finish(ByeReason::Busy, Some(1_500));
+    pair.run();
+    let heard = Closed::ByPeer { reason: ByeReason::Busy, retry_after_ms: Some(1_500) };
+    assert_eq!(pair.edge.closed(), Some(&heard));
+}

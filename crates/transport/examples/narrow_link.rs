@@ -30,15 +30,27 @@ type Failure = Box<dyn std::error::Error>;
 
 #[tokio::main]
 async fn main() -> Result<(), Failure> {
-    for profile in [LinkProfile::Narrow, LinkProfile::Wide] {
-        for lost_percent in [0, 5] {
-            measure(profile, lost_percent).await?;
-        }
+    for (profile, lost_percent) in
+        [(LinkProfile::Narrow, 0), (LinkProfile::Narrow, 5), (LinkProfile::Wide, 0)]
+    {
+        let (up, down) = tokio::join!(
+            measure(profile, lost_percent, Way::Up),
+            measure(profile, lost_percent, Way::Down)
+        );
+        up?;
+        down?;
     }
     Ok(())
 }
 
-async fn measure(profile: LinkProfile, lost_percent: u64) -> Result<(), Failure> {
+/// Which way the backlog and the urgent frames go.
+#[derive(Clone, Copy, Debug, PartialEq)]
+enum Way {
+    Up,
+    Down,
+}
+
+async fn measure(profile: LinkProfile, lost_percent: u64, way: Way) -> Result<(), Failure> {
     let hub = TlsIdentity::from_seed(&[1; 32])?;
     let edge = TlsIdentity::from_seed(&[2; 32])?;
     let address = (Ipv4Addr::LOCALHOST, 0).into();
@@ -46,27 +58,29 @@ async fn measure(profile: LinkProfile, lost_percent: u64) -> Result<(), Failure>
     let modem = modem(listener.local_addr(), lost_percent).await?;
     let dialer = Dialer::new(&edge, profile)?;
     let began = Instant::now();
-    let link = Arc::new(dialer.connect(modem, hub.public_key()).await?);
+    let dialed = dialer.connect(modem, hub.public_key()).await?;
     let connected = began.elapsed();
     let Some(Incoming::Sync(accepted)) = listener.accept().await else {
         return Err("no link".into());
     };
+    let (from, to) = if way == Way::Up { (dialed, accepted) } else { (accepted, dialed) };
 
-    let backlog = tokio::spawn(push_backlog(Arc::clone(&link)));
+    let from = Arc::new(from);
+    let backlog = tokio::spawn(push_backlog(Arc::clone(&from)));
     let (arrived, mut arrivals) = mpsc::unbounded_channel();
     tokio::spawn(async move {
-        while let Some((class, frame)) = accepted.recv().await {
+        while let Some((class, frame)) = to.recv().await {
             let _ = arrived.send((class, frame.len(), Instant::now()));
         }
     });
     let (mut sent, mut waits, mut bulk_bytes) = (Instant::now(), Vec::new(), 0);
     let mut next = began + Duration::from_secs(15);
-    while waits.len() < 10 {
+    while waits.len() < 5 {
         tokio::select! {
             () = sleep_until(next) => {
                 sent = Instant::now();
-                link.send(1, vec![1; 95]).await?;
-                next = sent + Duration::from_secs(3600);
+                from.send(1, vec![1; 95]).await?;
+                next = sent + Duration::from_secs(3_600);
             }
             Some((class, len, at)) = arrivals.recv() => {
                 if class == 1 {
@@ -82,11 +96,10 @@ async fn measure(profile: LinkProfile, lost_percent: u64) -> Result<(), Failure>
     waits.sort();
     let rate = bulk_bytes as f64 * 8.0 / began.elapsed().as_secs_f64() / 1e3;
     println!(
-        "{profile:?}, {lost_percent} % lost: connected in {connected:.1?}; urgent frame behind a \
-         backlog {:.1?} median, {:.1?} longest; backlog at {rate:.0} kbit/s; {:?} round trip",
-        waits.get(5).copied().unwrap_or_default(),
+        "{profile:?} {way:?}, {lost_percent} % lost: connected in {connected:.1?}; urgent frame \
+         behind a backlog {:.1?} median, {:.1?} longest; backlog at {rate:.0} kbit/s",
+        waits.get(waits.len() / 2).copied().unwrap_or_default(),
         waits.last().copied().unwrap_or_default(),
-        link.stats().round_trip,
     );
     Ok(())
 }

@@ -17,7 +17,8 @@ use rustls::version::TLS13;
 
 use crate::TlsIdentity;
 use crate::delay_target::DelayTargetConfig;
-use crate::pinning::{Admission, Gate, PinnedServer, Purpose};
+use crate::either_way::EitherWayConfig;
+use crate::pinning::{Admission, Gate, NARROW_HINT, PinnedServer, Purpose};
 
 /// Bytes a peer may send on one lane before it is read. The ceiling is 256 KiB; a little less, so
 /// that the four classes that carry bulk cannot fill [`CONNECTION_WINDOW_BYTES`] and an alert has
@@ -38,7 +39,7 @@ const SEND_WINDOW_WIDE_BYTES: u64 = 1024 * 1024;
 
 /// The same on a narrow link: 2 s at 64 kbit/s. An urgent frame waits for no more than the first
 /// acknowledgement among these.
-const SEND_WINDOW_NARROW_BYTES: u64 = 16 * 1024;
+pub(crate) const SEND_WINDOW_NARROW_BYTES: u64 = 16 * 1024;
 
 /// Bidirectional streams a client may have open; joining needs one, a link none.
 const BIDIRECTIONAL_STREAMS_MAX: u32 = 4;
@@ -110,6 +111,7 @@ pub(crate) fn provider() -> &'static Arc<CryptoProvider> {
 pub(crate) struct Server {
     identity: TlsIdentity,
     admission: Arc<dyn Admission>,
+    profile: LinkProfile,
     base: quinn::ServerConfig,
 }
 
@@ -127,7 +129,7 @@ impl Server {
             .max_incoming(INCOMING_MAX)
             .incoming_buffer_size(INCOMING_BUFFER_BYTES)
             .incoming_buffer_size_total(INCOMING_BUFFER_BYTES * INCOMING_MAX as u64);
-        Ok(Self { identity: identity.clone(), admission, base })
+        Ok(Self { identity: identity.clone(), admission, profile, base })
     }
 
     /// What the endpoint answers first packets with; connections themselves are accepted with
@@ -141,6 +143,12 @@ impl Server {
         let gate = Arc::new(Gate::new(self.identity.certified(), Arc::clone(&self.admission)));
         let mut config = self.base.clone();
         config.crypto = Arc::new(QuicServerConfig::try_from(server_tls(&gate)?)?);
+        if self.profile == LinkProfile::Wide {
+            let either_way = EitherWayConfig { narrow: Arc::clone(gate.narrow()) };
+            let mut transport = server_transport(self.profile);
+            transport.congestion_controller_factory(Arc::new(either_way));
+            config.transport_config(Arc::new(transport));
+        }
         Ok((Arc::new(config), gate))
     }
 
@@ -154,9 +162,10 @@ pub(crate) fn client(
     identity: &TlsIdentity,
     server: Arc<PinnedServer>,
     purpose: Purpose,
+    profile: LinkProfile,
     transport: Arc<TransportConfig>,
 ) -> Result<quinn::ClientConfig, ConfigError> {
-    let crypto = QuicClientConfig::try_from(client_tls(identity, server, purpose)?)?;
+    let crypto = QuicClientConfig::try_from(client_tls(identity, server, purpose, profile)?)?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport);
     Ok(config)
@@ -178,6 +187,7 @@ fn client_tls(
     identity: &TlsIdentity,
     server: Arc<PinnedServer>,
     purpose: Purpose,
+    profile: LinkProfile,
 ) -> Result<rustls::ClientConfig, ConfigError> {
     let resolver = AlwaysResolvesClientRawPublicKeys::new(identity.certified());
     let mut config = rustls::ClientConfig::builder_with_provider(Arc::clone(provider()))
@@ -186,6 +196,9 @@ fn client_tls(
         .with_custom_certificate_verifier(server)
         .with_client_cert_resolver(Arc::new(resolver));
     config.alpn_protocols = vec![purpose.alpn().to_vec()];
+    if (purpose, profile) == (Purpose::Sync, LinkProfile::Narrow) {
+        config.alpn_protocols.push(NARROW_HINT.to_vec());
+    }
     config.resumption = Resumption::disabled();
     config.enable_early_data = false;
     config.enable_sni = false;
@@ -276,7 +289,7 @@ mod tests {
         assert!(!server.ticketer.enabled());
 
         let pinned = Arc::new(PinnedServer::new(identity.public_key()));
-        let client = client_tls(&identity, pinned, Purpose::Sync).unwrap();
+        let client = client_tls(&identity, pinned, Purpose::Sync, LinkProfile::Wide).unwrap();
         assert!(!client.enable_early_data);
         assert!(!client.enable_sni);
         assert_eq!(client.alpn_protocols, [Purpose::Sync.alpn().to_vec()]);

@@ -176,7 +176,8 @@ impl Dialer {
     ) -> Result<Connection, DialError> {
         let pinned = Arc::new(PinnedServer::new(server_key));
         let transport = Arc::clone(&self.transport);
-        let config = config::client(&self.identity, Arc::clone(&pinned), purpose, transport)?;
+        let config =
+            config::client(&self.identity, Arc::clone(&pinned), purpose, self.profile, transport)?;
         let connecting = self
             .endpoint
             .connect_with(config, address, SERVER_NAME)

@@ -10,6 +10,7 @@ pub mod framing;
 
 pub mod backoff;
 pub mod delay_target;
+mod either_way;
 
 pub mod identity;
 pub mod pinning;

@@ -15,6 +15,7 @@ use tokio::sync::{Mutex, Semaphore};
 
 use crate::LinkProfile;
 use crate::close_code;
+use crate::config::SEND_WINDOW_NARROW_BYTES;
 use crate::framing::FramingError;
 use crate::identity::{KEY_BYTES, short};
 use crate::lanes::{self, Inbox, code};
@@ -212,6 +213,9 @@ impl Link {
             LinkProfile::Wide => BULK_ROOM_WIDE_BYTES,
             LinkProfile::Narrow => BULK_ROOM_NARROW_BYTES,
         }));
+        if profile == LinkProfile::Narrow {
+            connection.set_send_window(SEND_WINDOW_NARROW_BYTES);
+        }
         let (intake, inbox, rooms) = lanes::inbox();
         tokio::spawn(lanes::accept(connection.clone(), intake, Arc::clone(&verdict)));
         tokio::spawn(lanes::write(connection.clone(), Arc::clone(&outbox), Arc::clone(&verdict)));

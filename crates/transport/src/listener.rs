@@ -23,7 +23,7 @@ use crate::identity::{KEY_BYTES, TlsIdentity, decode_spki, short};
 use crate::join::JoinRequest;
 use crate::lanes::code;
 use crate::link::{Link, Verdict};
-use crate::pinning::{Admission, Purpose};
+use crate::pinning::{Admission, Gate, Purpose};
 use crate::registry::Registry;
 use crate::socket;
 
@@ -220,9 +220,9 @@ async fn run(endpoint: Endpoint, door: Arc<Door>, arrivals: mpsc::Sender<Incomin
         let pending = door.pending.load(Ordering::Relaxed);
         match receive(pending, newcomer.remote_address_validated()) {
             Reception::Welcome => {
-                door.pending.fetch_add(1, Ordering::Relaxed);
-                let (door, arrivals) = (Arc::clone(&door), arrivals.clone());
+                let (visit, arrivals) = (Visit::begin(&door), arrivals.clone());
                 tokio::spawn(async move {
+                    let door = &visit.0;
                     let counter = match door.welcome(newcomer, &arrivals).await {
                         Ok(()) => &door.counters.admitted,
                         Err(refused) => {
@@ -231,7 +231,6 @@ async fn run(endpoint: Endpoint, door: Arc<Door>, arrivals: mpsc::Sender<Incomin
                         }
                     };
                     counter.fetch_add(1, Ordering::Relaxed);
-                    door.pending.fetch_sub(1, Ordering::Relaxed);
                 });
             }
             // An address that is not proved may always be asked to prove itself.
@@ -241,6 +240,22 @@ async fn run(endpoint: Endpoint, door: Arc<Door>, arrivals: mpsc::Sender<Incomin
                 newcomer.refuse();
             }
         }
+    }
+}
+
+/// A newcomer at the door, counted until it is let in, refused, or its task has failed.
+struct Visit(Arc<Door>);
+
+impl Visit {
+    fn begin(door: &Arc<Door>) -> Self {
+        door.pending.fetch_add(1, Ordering::Relaxed);
+        Self(Arc::clone(door))
+    }
+}
+
+impl Drop for Visit {
+    fn drop(&mut self) {
+        self.0.pending.fetch_sub(1, Ordering::Relaxed);
     }
 }
 
@@ -280,16 +295,29 @@ impl Door {
             return Err(Refused::Unreadable);
         }
         let arrival = match purpose {
-            Purpose::Sync => Incoming::Sync(self.link(connection, key)?),
+            Purpose::Sync => Incoming::Sync(self.link(connection, key, &gate)?),
             Purpose::Join => Incoming::Join(JoinRequest::read(connection, key).await?),
         };
-        timeout(HAND_OVER_TIME, arrivals.send(arrival))
-            .await
-            .map_err(|_late| Refused::Busy)?
-            .map_err(|_closed| Refused::Busy)
+        match (timeout(HAND_OVER_TIME, arrivals.reserve()).await, arrival) {
+            (Ok(Ok(place)), arrival) => {
+                place.send(arrival);
+                Ok(())
+            }
+            (Ok(Err(_)) | Err(_), Incoming::Sync(link)) => {
+                link.close(close_code::BUSY, "nobody takes the link");
+                Err(Refused::Busy)
+            }
+            // Dropped, it refuses.
+            (Ok(Err(_)) | Err(_), Incoming::Join(_)) => Err(Refused::Busy),
+        }
     }
 
-    fn link(&self, connection: Connection, key: [u8; KEY_BYTES]) -> Result<Link, Refused> {
+    fn link(
+        &self,
+        connection: Connection,
+        key: [u8; KEY_BYTES],
+        gate: &Gate,
+    ) -> Result<Link, Refused> {
         let verdict = Arc::new(Verdict::default());
         self.registry.insert(key, connection.clone(), Arc::clone(&verdict));
         // Whoever revokes forgets the key first and cuts afterwards. Either the cut finds this
@@ -298,7 +326,9 @@ impl Door {
             verdict.close(&connection, close_code::REVOKED, b"revoked");
             return Err(Refused::Revoked);
         }
-        Ok(Link::start(connection, key, self.profile, verdict))
+        let narrow = gate.narrow().load(Ordering::Relaxed);
+        let profile = if narrow { LinkProfile::Narrow } else { self.profile };
+        Ok(Link::start(connection, key, profile, verdict))
     }
 }
 

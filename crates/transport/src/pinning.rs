@@ -64,22 +64,32 @@ impl Purpose {
     }
 }
 
+/// Offered beside [`Purpose::Sync`] by a client whose link is narrow; never agreed on. It costs no
+/// byte, for the first packet is filled up anyway, and the server needs to know before it sends.
+pub(crate) const NARROW_HINT: &[u8] = b"narrow";
+
 /// The server's checks for one incoming connection.
 pub(crate) struct Gate {
     identity: Arc<CertifiedKey>,
     admission: Arc<dyn Admission>,
     purpose: OnceLock<Purpose>,
+    narrow: Arc<AtomicBool>,
 }
 
 impl Gate {
     /// A gate for one connection; a second connection needs a second gate.
     pub(crate) fn new(identity: Arc<CertifiedKey>, admission: Arc<dyn Admission>) -> Self {
-        Self { identity, admission, purpose: OnceLock::new() }
+        Self { identity, admission, purpose: OnceLock::new(), narrow: Arc::default() }
     }
 
     /// What the client asked for in its first message; `None` before that arrived.
     pub(crate) fn purpose(&self) -> Option<Purpose> {
         self.purpose.get().copied()
+    }
+
+    /// Set once the client has said that its link is narrow.
+    pub(crate) fn narrow(&self) -> &Arc<AtomicBool> {
+        &self.narrow
     }
 
     fn verify(&self, spki: &[u8]) -> Result<(), Error> {
@@ -97,6 +107,9 @@ impl ResolvesServerCert for Gate {
     fn resolve(&self, hello: ClientHello<'_>) -> Option<Arc<CertifiedKey>> {
         let joins = hello.alpn().is_some_and(|offered| offered.eq([Purpose::Join.alpn()]));
         let purpose = if joins { Purpose::Join } else { Purpose::Sync };
+        if hello.alpn().is_some_and(|mut offered| offered.any(|name| name == NARROW_HINT)) {
+            self.narrow.store(true, Ordering::Relaxed);
+        }
         // A client that is asked to begin again may not change its mind about what it wants.
         (*self.purpose.get_or_init(|| purpose) == purpose).then(|| Arc::clone(&self.identity))
     }

@@ -234,6 +234,21 @@ async fn a_stopping_hub_tells_its_nodes() {
 }
 
 #[tokio::test]
+async fn the_server_learns_that_a_link_is_narrow() {
+    for (profile, one_frame_fills_it) in [(LinkProfile::Narrow, true), (LinkProfile::Wide, false)] {
+        let hub = Hub::start();
+        let dialer = transport::Dialer::new(&identity(ENROLLED), profile).unwrap();
+        let (link, accepted) =
+            tokio::join!(within(dialer.connect(hub.address(), &hub.key)), hub.link());
+        for end in [&link.unwrap(), &accepted] {
+            end.try_send(5, vec![5; 4 * 1024]).unwrap();
+            assert_eq!(!end.has_room(5), one_frame_fills_it, "{profile:?}");
+            assert!(end.has_room(1));
+        }
+    }
+}
+
+#[tokio::test]
 async fn a_narrow_link_stays_below_its_budget() {
     let hub = Hub::start();
     let dialer = transport::Dialer::new(&identity(ENROLLED), LinkProfile::Narrow).unwrap();

@@ -104,6 +104,9 @@ impl Connection {
 
     async fn open(&self) -> Result<SendRequest<Full<Bytes>>, LinkError> {
         let stream = TcpStream::connect(&self.node.0).await.map_err(LinkError::Connect)?;
+        if is_own_echo(&stream) {
+            return Err(LinkError::Connect(std::io::ErrorKind::ConnectionRefused.into()));
+        }
         stream.set_nodelay(true).map_err(LinkError::Connect)?;
         let opened = http1::handshake(TokioIo::new(stream)).await;
         let (sender, connection) = opened.map_err(LinkError::Broken)?;
@@ -123,6 +126,12 @@ impl Connection {
             .body(Full::new(upload.body.clone()))
             .map_err(LinkError::Request)
     }
+}
+
+/// Whether the connection is to itself. The system may pick, for a connection to a port of this
+/// machine where nobody listens, that very port as the sender's, and TCP then connects the two.
+fn is_own_echo(stream: &TcpStream) -> bool {
+    stream.local_addr().ok() == stream.peer_addr().ok()
 }
 
 async fn exchange(

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 /// Bytes of a list of keys: ten thousand devices at 120 bytes each, rounded up.
 const KEYS_BYTES_MAX: u64 = 2 << 20;
 
+const HEADER: [&str; 2] = ["device_id", "key"];
+
 /// Each device's key.
 #[derive(Clone, Default)]
 pub struct Keys(BTreeMap<String, String>);
@@ -58,7 +60,7 @@ impl Keys {
         let mut reader = csv::ReaderBuilder::new().has_headers(false).from_reader(text.as_bytes());
         let mut records = reader.records();
         let header = records.next().and_then(Result::ok);
-        if header.is_none_or(|header| header != ["device_id", "key"][..]) {
+        if header.is_none_or(|header| header != HEADER[..]) {
             return Err(KeysError::Header);
         }
         let mut keys = BTreeMap::new();
@@ -67,6 +69,10 @@ impl Keys {
                 line: error.position().map_or(0, csv::Position::line),
             })?;
             let line = record.position().map_or(0, csv::Position::line);
+            // A long list is made in parts, each with its own header.
+            if record == HEADER[..] {
+                continue;
+            }
             match (record.get(0), record.get(1)) {
                 (Some(device), Some(key)) if is_key(key) => {
                     keys.insert(device.to_owned(), key.to_owned());
@@ -105,6 +111,12 @@ mod tests {
         let keys = Keys::parse("device_id,key\na-mon,k1\nb-mon,k2\n").unwrap();
         assert_eq!(keys.of("b-mon"), Some("k2"));
         assert_eq!(keys.of("c-mon"), None);
+        assert_eq!(format!("{keys:?}"), "Keys(2 devices)");
+    }
+
+    #[test]
+    fn lists_one_after_the_other_are_one_list() {
+        let keys = Keys::parse("device_id,key\na-mon,k1\ndevice_id,key\nb-mon,k2\n").unwrap();
         assert_eq!(format!("{keys:?}"), "Keys(2 devices)");
     }
 

@@ -131,6 +131,20 @@ impl Node {
         })
     }
 
+    /// UDP bytes to and from the hub since the start.
+    #[must_use]
+    pub fn link_bytes(&self) -> (u64, u64) {
+        let facts = self.sync.facts();
+        (facts.link_sent_bytes, facts.link_received_bytes)
+    }
+
+    /// Whether a conversation is open in which nothing waits, in either direction.
+    #[must_use]
+    pub fn is_in_step(&self) -> bool {
+        let facts = self.sync.facts();
+        facts.session_open && facts.steady && facts.idle
+    }
+
     /// The clinic's id, once a hub has given it one.
     ///
     /// # Errors

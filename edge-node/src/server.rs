@@ -41,7 +41,56 @@ pub enum ServeError {
     Output(#[source] std::io::Error),
 }
 
-/// Serves the data folder at `path` until `shutdown`; `listen` overrides the settings.
+/// A node that is open and listens, and is not yet served.
+#[derive(Debug)]
+pub struct Ready {
+    /// The node.
+    pub node: Arc<Node>,
+    /// Where it listens for HTTP.
+    pub http: SocketAddr,
+    listener: TcpListener,
+    control: Control,
+}
+
+impl Ready {
+    /// Opens the data folder at `path` and listens; `listen` overrides the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`].
+    pub async fn open(path: &Path, listen: Option<SocketAddr>) -> Result<Self, ServeError> {
+        let node = Arc::new(Node::open(path, Clock::system(), Random::system())?);
+        let address = listen.unwrap_or(node.config.http.listen);
+        let cannot = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        let http = listener.local_addr().map_err(cannot)?;
+        let control = Control::bind(&host::folder::control_socket(path))?;
+        Ok(Self { node, http, listener, control })
+    }
+
+    /// Serves until `shutdown`: the HTTP door, the control socket, sync and chores.
+    pub async fn serve(self, shutdown: Shutdown) {
+        let Self { node, listener, control, .. } = self;
+        let answering = {
+            let node = Arc::clone(&node);
+            control.serve(move |question| answer(Arc::clone(&node), question), shutdown.clone())
+        };
+        let stop = shutdown.clone();
+        let limits = Limits::default();
+        let http = web::serve(listener, router(Arc::clone(&node)), limits, async move {
+            stop.requested().await;
+        });
+        tokio::join!(
+            http,
+            answering,
+            sync::run(Arc::clone(&node), shutdown.clone()),
+            chores::run(Arc::clone(&node), shutdown.clone()),
+        );
+        node.writer.stop().await;
+    }
+}
+
+/// Serves the data folder at `path` until `shutdown`.
 ///
 /// Prints one line when it is ready: `listening http=http://127.0.0.1:8080`.
 ///
@@ -53,35 +102,12 @@ pub async fn serve(
     listen: Option<SocketAddr>,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    let node = Arc::new(Node::open(path, Clock::system(), Random::system())?);
-    let address = listen.unwrap_or(node.config.http.listen);
-    let cannot = |source| ServeError::Listen { address, source };
-    let listener = TcpListener::bind(address).await.map_err(cannot)?;
-    let local = listener.local_addr().map_err(cannot)?;
-    let control = Control::bind(&host::folder::control_socket(path))?;
+    let ready = Ready::open(path, listen).await?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening http=http://{local}").map_err(ServeError::Output)?;
+    writeln!(out, "listening http=http://{}", ready.http).map_err(ServeError::Output)?;
     drop(out);
-    run(node, listener, control, shutdown).await;
+    ready.serve(shutdown).await;
     Ok(())
-}
-
-async fn run(node: Arc<Node>, listener: TcpListener, control: Control, shutdown: Shutdown) {
-    let answering = {
-        let node = Arc::clone(&node);
-        control.serve(move |question| answer(Arc::clone(&node), question), shutdown.clone())
-    };
-    let stop = shutdown.clone();
-    let http = web::serve(listener, router(Arc::clone(&node)), Limits::default(), async move {
-        stop.requested().await;
-    });
-    tokio::join!(
-        http,
-        answering,
-        sync::run(Arc::clone(&node), shutdown.clone()),
-        chores::run(Arc::clone(&node), shutdown.clone()),
-    );
-    node.writer.stop().await;
 }
 
 /// Every route of the node.

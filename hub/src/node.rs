@@ -74,7 +74,7 @@ pub struct Hub {
     pub(crate) sites: SitesBoard,
     pub(crate) traffic: Traffic,
     /// Where clinics connect to, once it listens.
-    pub(crate) listening: OnceLock<SocketAddr>,
+    pub listening: OnceLock<SocketAddr>,
     pub(crate) wrong_tries: Mutex<WrongTries>,
     _folder: DataFolder,
 }

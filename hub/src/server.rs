@@ -53,6 +53,63 @@ pub struct Addresses {
     pub sync: Option<SocketAddr>,
 }
 
+/// A hub that is open and listens, and is not yet served.
+#[derive(Debug)]
+pub struct Ready {
+    /// The hub.
+    pub hub: Arc<Hub>,
+    /// Where it listens for HTTP.
+    pub http: SocketAddr,
+    /// Where it listens for clinics.
+    pub quic: SocketAddr,
+    listener: TcpListener,
+    door: Listener,
+    control: Control,
+}
+
+impl Ready {
+    /// Opens the data folder at `path` and listens.
+    ///
+    /// # Errors
+    ///
+    /// [`ServeError`].
+    pub async fn open(path: &Path, addresses: Addresses) -> Result<Self, ServeError> {
+        let hub = Arc::new(Hub::open(path, Clock::system(), Random::system())?);
+        let address = addresses.http.unwrap_or(hub.config.http.listen);
+        let cannot = |source| ServeError::Listen { address, source };
+        let listener = TcpListener::bind(address).await.map_err(cannot)?;
+        let http = listener.local_addr().map_err(cannot)?;
+        let door = Listener::bind(
+            addresses.sync.unwrap_or(hub.config.sync.listen),
+            &hub.identity,
+            Arc::new(EnrolledKeys(Arc::clone(&hub))),
+            LinkProfile::Wide,
+        )?;
+        let quic = door.local_addr();
+        // Set once, before anybody can ask.
+        let _ = hub.listening.set(quic);
+        let control = Control::bind(&host::folder::control_socket(path))?;
+        Ok(Self { hub, http, quic, listener, door, control })
+    }
+
+    /// Serves until `shutdown`: the clinics' door, the HTTP door, the control socket.
+    pub async fn serve(self, shutdown: Shutdown) {
+        let Self { hub, listener, door, control, .. } = self;
+        let answering = {
+            let hub = Arc::clone(&hub);
+            control.serve(move |question| answer(Arc::clone(&hub), question), shutdown.clone())
+        };
+        let stop = shutdown.clone();
+        let limits = Limits::default();
+        let http = web::serve(listener, router(Arc::clone(&hub)), limits, async move {
+            stop.requested().await;
+        });
+        let door = Arc::new(door);
+        tokio::join!(http, answering, sync::run(Arc::clone(&hub), door, shutdown.clone()));
+        hub.writer.stop().await;
+    }
+}
+
 /// Serves the data folder at `path` until `shutdown`.
 ///
 /// Prints one line when it is ready: `listening http=http://127.0.0.1:8090 quic=127.0.0.1:4433`.
@@ -65,45 +122,13 @@ pub async fn serve(
     addresses: Addresses,
     shutdown: Shutdown,
 ) -> Result<(), ServeError> {
-    let hub = Arc::new(Hub::open(path, Clock::system(), Random::system())?);
-    let address = addresses.http.unwrap_or(hub.config.http.listen);
-    let cannot = |source| ServeError::Listen { address, source };
-    let http = TcpListener::bind(address).await.map_err(cannot)?;
-    let local = http.local_addr().map_err(cannot)?;
-    let door = Listener::bind(
-        addresses.sync.unwrap_or(hub.config.sync.listen),
-        &hub.identity,
-        Arc::new(EnrolledKeys(Arc::clone(&hub))),
-        LinkProfile::Wide,
-    )?;
-    let quic = door.local_addr();
-    // Set once, before anybody can ask.
-    let _ = hub.listening.set(quic);
-    let control = Control::bind(&host::folder::control_socket(path))?;
+    let ready = Ready::open(path, addresses).await?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening http=http://{local} quic={quic}").map_err(ServeError::Output)?;
+    writeln!(out, "listening http=http://{} quic={}", ready.http, ready.quic)
+        .map_err(ServeError::Output)?;
     drop(out);
-    run(hub, http, door, control, shutdown).await;
+    ready.serve(shutdown).await;
     Ok(())
-}
-
-async fn run(
-    hub: Arc<Hub>,
-    listener: TcpListener,
-    door: Listener,
-    control: Control,
-    shutdown: Shutdown,
-) {
-    let answering = {
-        let hub = Arc::clone(&hub);
-        control.serve(move |question| answer(Arc::clone(&hub), question), shutdown.clone())
-    };
-    let stop = shutdown.clone();
-    let http = web::serve(listener, router(Arc::clone(&hub)), Limits::default(), async move {
-        stop.requested().await;
-    });
-    tokio::join!(http, answering, sync::run(Arc::clone(&hub), Arc::new(door), shutdown.clone()));
-    hub.writer.stop().await;
 }
 
 /// Every route of the hub.

@@ -97,3 +97,46 @@ impl TakenAcks {
         Some((ack.positions, first.filter(|&(low, _)| low == 1).map(|(_, high)| high)))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::StreamId;
+
+    fn position(to_idx: u64) -> StreamPosition {
+        let stream = StreamId { scope: 1, subject: [0; 16], compartment: 1, generation: 0 };
+        StreamPosition { stream, version: 1, to_idx }
+    }
+
+    #[test]
+    fn what_is_not_confirmed_is_repeated_under_its_number() {
+        let mut acks = SentAcks::default();
+        let first = acks.add(0, 0, vec![position(1)]);
+        let second = acks.add(5, 0, vec![position(2)]);
+        assert_eq!((first.number, second.number), (1, 2));
+        let due = acks.next_timeout().unwrap();
+        assert_eq!(acks.overdue(due - 1, 0), []);
+        assert_eq!(acks.overdue(due, 0), [first]);
+        assert_eq!(acks.confirmed(1), [position(1)]);
+        assert_eq!(acks.confirmed(1), []);
+        assert_eq!(acks.overdue(due + 5, 0), [second]);
+        assert_eq!(acks.confirmed(u64::MAX), [position(2)]);
+        assert!(acks.is_empty());
+    }
+
+    #[test]
+    fn only_what_is_recorded_without_a_gap_is_confirmed() {
+        let mut acks = TakenAcks::default();
+        let mut record = |number| {
+            assert!(acks.give(StreamAck { number, positions: vec![position(number)] }));
+            let (positions, confirmed) = acks.recorded().unwrap();
+            assert_eq!(positions, [position(number)]);
+            confirmed
+        };
+        assert_eq!(record(2), None, "the first may be lost");
+        assert_eq!(record(1), Some(2));
+        assert_eq!(record(4), Some(2));
+        assert_eq!(record(3), Some(4));
+        assert_eq!(record(1), Some(4), "a repeat is answered again");
+    }
+}

@@ -155,3 +155,118 @@ impl Feed {
         self.next_due
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn stream(subject: u8) -> StreamId {
+        StreamId { scope: 1, subject: [subject; 16], compartment: 1, generation: 0 }
+    }
+
+    fn run(subject: u8, from_idx: u64, to_idx: u64) -> Run {
+        let (stream, class) = (stream(subject), Class::Records);
+        Run { stream, class, version: 1, from_idx, to_idx, head_sum: None, entries: Vec::new() }
+    }
+
+    fn position(subject: u8, to_idx: u64) -> StreamPosition {
+        StreamPosition { stream: stream(subject), version: 1, to_idx }
+    }
+
+    /// A feed with two runs of one stream and one of another on their way.
+    fn on_way() -> Feed {
+        let mut feed = Feed::default();
+        assert_eq!(feed.read(), Some(vec![]));
+        for run in feed.found(vec![run(1, 0, 5), run(1, 5, 9), run(2, 0, 3)]) {
+            feed.sending(0, &run, 1_000);
+        }
+        feed
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_read_on_from() {
+        let mut feed = on_way();
+        assert_eq!(feed.read(), Some(vec![(stream(1), 9), (stream(2), 3)]));
+        assert_eq!(feed.read(), None, "one read at a time");
+        assert!(feed.found(Vec::new()).is_empty());
+        assert_eq!(feed.read(), None, "nothing more, and nothing changed");
+        feed.wake();
+        assert!(feed.read().is_some());
+    }
+
+    #[test]
+    fn acknowledgements_free_the_window_piece_by_piece() {
+        let mut feed = on_way();
+        assert_eq!(feed.bytes, 3_000);
+        feed.acknowledged(&position(1, 5));
+        assert_eq!(feed.bytes, 2_000);
+        feed.acknowledged(&position(1, 5));
+        assert_eq!(feed.bytes, 2_000, "twice is once");
+        feed.acknowledged(&position(1, 9));
+        feed.acknowledged(&position(2, 3));
+        assert_eq!(feed.bytes, 0);
+        assert!(!feed.is_idle(), "there may be more");
+        feed.read();
+        feed.found(Vec::new());
+        assert!(feed.is_idle());
+    }
+
+    #[test]
+    fn a_change_while_a_read_is_under_way_is_not_forgotten() {
+        let mut feed = on_way();
+        feed.read();
+        feed.wake();
+        feed.found(Vec::new());
+        assert!(feed.read().is_some());
+    }
+
+    #[test]
+    fn a_read_that_a_new_start_overtook_is_read_over() {
+        for again in [
+            Feed::rewind as fn(&mut Feed),
+            |feed: &mut Feed| feed.rewind_class(Class::Records),
+            |feed: &mut Feed| feed.rewind_stream(stream(1)),
+            |feed: &mut Feed| feed.expire(u64::MAX),
+        ] {
+            let mut feed = on_way();
+            feed.read();
+            again(&mut feed);
+            // This run begins after what was lost.
+            assert!(feed.found(vec![run(1, 9, 12)]).is_empty());
+            let sent = feed.read().unwrap();
+            assert!(sent.iter().all(|(id, _)| *id != stream(1)), "{sent:?}");
+        }
+    }
+
+    #[test]
+    fn a_stream_that_is_overdue_is_sent_again_and_waits_longer_each_time() {
+        let mut feed = on_way();
+        feed.acknowledged(&position(2, 3));
+        let mut now = 0;
+        for doublings in [0, 1, 2, 3] {
+            let due = feed.next_timeout().unwrap();
+            assert_eq!((due - now) / limits::RESEND_AFTER_MS, 1 << doublings);
+            feed.expire(due - 1);
+            assert_eq!(feed.resent, doublings);
+            feed.expire(due);
+            assert_eq!(feed.resent, doublings + 1);
+            now = due;
+            assert_eq!(feed.read(), Some(vec![]));
+            for run in feed.found(vec![run(1, 0, 5)]) {
+                feed.sending(now, &run, 1_000);
+            }
+        }
+    }
+
+    #[test]
+    fn the_window_is_full_at_its_limit() {
+        let mut feed = Feed::default();
+        feed.read();
+        feed.found(vec![run(1, 0, 1)]);
+        feed.sending(0, &run(1, 0, 1), limits::FEED_WINDOW_BYTES - 1);
+        assert!(feed.read().is_some(), "one byte is free");
+        feed.found(vec![run(1, 1, 2)]);
+        feed.sending(0, &run(1, 1, 2), 1);
+        assert_eq!(feed.read(), None, "none is");
+    }
+}

@@ -288,3 +288,180 @@ fn weight(entry: &OutboxEntry) -> usize {
     // Signature, shortened header and framing beside the payload.
     entry.entry.payload.bytes().map_or(0, <[u8]>::len) + 128
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::entry::{Entry, EntryId, Payload};
+    use crate::hlc::Hlc;
+    use crate::{ChainKey, Flags, Header, NodeId, SeqNo, StreamId};
+
+    const EPOCH: Epoch = Epoch(9);
+
+    fn entry(oseq: u64) -> OutboxEntry {
+        let header = Header {
+            origin: NodeId([1; 32]),
+            epoch: EPOCH,
+            stream: StreamId { scope: 1, subject: [2; 16], compartment: 1, generation: 0 },
+            sseq: SeqNo(1),
+            sprev: EntryId::NONE,
+            hlc: Hlc(0),
+            kind: 1,
+            schema: 1,
+            actor: [0; 16],
+            flags: Flags::default(),
+            payload_len: 0,
+            commitment: [0; 32],
+        };
+        let payload = Payload::Present(vec![0; 100]);
+        OutboxEntry {
+            cursor: OutboxCursor { start: 1, oseq },
+            epoch: EPOCH,
+            oseq,
+            id: EntryId([0; 32]),
+            entry: Entry { header, signature: [0; 64], payload },
+            key: ChainKey([0; 32]),
+        }
+    }
+
+    /// Pumps that have read and sent these entries of the records class, and reached the end.
+    fn sent(oseqs: std::ops::RangeInclusive<u64>) -> PushPumps {
+        let mut pumps = PushPumps::new();
+        pumps.reads();
+        for class in PUSH_CLASSES {
+            let mut entries: Vec<OutboxEntry> = oseqs.clone().map(entry).collect();
+            entries.retain(|_| class == Class::Records);
+            pumps.page(OutboxPage { class, entries, end: true });
+        }
+        let expected = usize::try_from(oseqs.end() - oseqs.start() + 1).unwrap();
+        assert_eq!(pumps.next(0, Class::Records).len(), expected);
+        pumps
+    }
+
+    /// The one read that is asked for, of the records class: where it starts and what it leaves out.
+    #[track_caller]
+    fn read(pumps: &mut PushPumps) -> (Option<u64>, Vec<u64>) {
+        let mut reads = pumps.reads();
+        reads.retain(|op| matches!(op, EdgeOp::ReadOutbox { class: Class::Records, .. }));
+        let Some(EdgeOp::ReadOutbox { after, skip, .. }) = reads.pop() else { panic!("a read") };
+        (after.map(|at| at.oseq), skip.into_iter().map(|at| at.oseq).collect())
+    }
+
+    fn page(pumps: &mut PushPumps, entries: Vec<OutboxEntry>) {
+        pumps.page(OutboxPage { class: Class::Records, entries, end: true });
+    }
+
+    fn ranges(oseqs: &[u64]) -> Ranges {
+        oseqs.iter().copied().collect()
+    }
+
+    #[test]
+    fn what_is_written_while_a_read_is_under_way_is_read_next() {
+        let mut pumps = sent(1..=1);
+        pumps.wake();
+        assert_eq!(read(&mut pumps), (Some(1), vec![]));
+        pumps.wake();
+        page(&mut pumps, Vec::new());
+        assert!(!pumps.is_idle());
+        assert_eq!(read(&mut pumps), (Some(1), vec![]));
+        page(&mut pumps, Vec::new());
+        assert!(
+            pumps
+                .reads()
+                .iter()
+                .all(|op| !matches!(op, EdgeOp::ReadOutbox { class: Class::Records, .. }))
+        );
+    }
+
+    #[test]
+    fn a_read_that_a_new_start_overtook_is_read_over() {
+        let mut pumps = sent(1..=2);
+        pumps.wake();
+        assert_eq!(read(&mut pumps), (Some(2), vec![]));
+        pumps.rewind(Class::Records);
+        // This page starts after what was lost.
+        page(&mut pumps, vec![entry(3)]);
+        assert!(pumps.next(0, Class::Records).is_empty());
+        assert_eq!(read(&mut pumps), (None, vec![]));
+    }
+
+    #[test]
+    fn what_is_acknowledged_is_not_read_again_before_storage_has_marked_it() {
+        let mut pumps = sent(1..=4);
+        pumps.acknowledged(EPOCH, &ranges(&[1]));
+        pumps.marking();
+        pumps.acknowledged(EPOCH, &ranges(&[2]));
+        pumps.rewind(Class::Records);
+        let (after, mut skip) = read(&mut pumps);
+        skip.sort_unstable();
+        assert_eq!((after, skip), (None, vec![1, 2]));
+        page(&mut pumps, vec![entry(3), entry(4)]);
+        pumps.next(0, Class::Records);
+        pumps.marked();
+        pumps.rewind(Class::Records);
+        assert_eq!(read(&mut pumps), (None, vec![2]));
+    }
+
+    #[test]
+    fn only_what_is_overdue_is_read_again() {
+        let mut pumps = sent(1..=1);
+        pumps.wake();
+        read(&mut pumps);
+        page(&mut pumps, vec![entry(2)]);
+        pumps.next(5_000, Class::Records);
+        let due = pumps.next_timeout().unwrap();
+        pumps.expire(due - 1);
+        assert_eq!(pumps.resent, 0, "not yet");
+        pumps.expire(due);
+        assert_eq!(pumps.resent, 1);
+        assert_eq!(read(&mut pumps), (None, vec![2]), "the second is still on its way");
+        page(&mut pumps, vec![entry(1)]);
+        pumps.next(due, Class::Records);
+        pumps.acknowledged(EPOCH, &ranges(&[2]));
+        pumps.expire(2 * due);
+        assert!(pumps.is_in_flight(EPOCH, 1), "the pause was reset by the acknowledgement");
+    }
+
+    #[test]
+    fn a_repeat_that_is_not_acknowledged_either_waits_longer() {
+        let mut pumps = sent(1..=1);
+        let mut now = 0;
+        let mut pauses = Vec::new();
+        for _ in 0..8 {
+            let due = pumps.next_timeout().unwrap();
+            pauses.push((due - now) / limits::RESEND_AFTER_MS);
+            now = due;
+            pumps.expire(now);
+            read(&mut pumps);
+            page(&mut pumps, vec![entry(1)]);
+            pumps.next(now, Class::Records);
+        }
+        assert_eq!(pauses, [1, 2, 4, 8, 16, 32, 64, 64]);
+    }
+
+    #[test]
+    fn an_entry_whose_predecessor_is_missing_is_sent_a_few_times() {
+        let mut pumps = sent(1..=1);
+        let mut now = 0;
+        for time in 1..limits::GAP_TRIES_MAX {
+            pumps.gap(now, EPOCH, 1);
+            let due = now + (limits::GAP_RETRY_MS << (time - 1));
+            pumps.expire(due - 1);
+            assert!(pumps.is_in_flight(EPOCH, 1), "time {time}");
+            pumps.expire(due);
+            assert!(!pumps.is_in_flight(EPOCH, 1), "time {time}");
+            now = due;
+            assert_eq!(read(&mut pumps), (None, vec![]));
+            page(&mut pumps, vec![entry(1)]);
+            pumps.next(now, Class::Records);
+        }
+        pumps.gap(now, EPOCH, 1);
+        assert!(pumps.is_idle(), "left for the next conversation");
+        pumps.wake();
+        assert_eq!(read(&mut pumps), (Some(1), vec![]));
+        page(&mut pumps, vec![entry(2)]);
+        pumps.next(now, Class::Records);
+        pumps.rewind(Class::Records);
+        assert_eq!(read(&mut pumps), (None, vec![1]));
+    }
+}

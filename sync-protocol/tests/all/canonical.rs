@@ -8,8 +8,8 @@ use crate::dice::Dice;
 use crate::random::{TYPES, message};
 use crate::samples;
 
-/// Half of the values are written and read; of each, one changed form is read and written.
-const VALUES: u64 = 500_000;
+/// Each is written and read; of each, one changed form is read and written.
+const VALUES: u64 = 1_000_000;
 
 #[test]
 fn a_million_values_survive_both_ways() {

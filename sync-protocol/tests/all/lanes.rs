@@ -271,13 +271,13 @@ fn authentic(lane: &mut LaneDecoder, bytes: &[u8], originals: &[Entry]) -> usize
     for (_, wire) in push.entries {
         let chain = wire.chain;
         let Ok(expanded) = lane.expand(wire) else { continue };
-        match expanded.entry.verify(&expanded.key) {
-            Ok(entry) => {
-                assert!(originals.contains(entry.get()), "nobody wrote {entry:?}");
-                seen += 1;
-            }
-            Err(_) => lane.cut_thread(chain),
+        if originals.contains(expanded.entry.unchecked()) {
+            seen += 1;
+            continue;
         }
+        let verdict = expanded.entry.verify(&expanded.key);
+        assert!(verdict.is_err(), "nobody wrote {verdict:?}");
+        lane.cut_thread(chain);
     }
     seen
 }

@@ -3,8 +3,8 @@
 use sync_protocol::exchange::{Closed, EdgeOp, EdgeReply, HelloState, Violation};
 use sync_protocol::limits::{
     COMPARE_STREAMS_MAX, FEED_WINDOW_BYTES, FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX, HELLO_ACKS_MAX,
-    HELLO_EPOCHS_MAX, LIVE_BYTES_MAX, OPS_OPEN_MAX, PAGE_BYTES, PAYLOAD_BYTES_MAX,
-    PUSH_WINDOW_BYTES, RESEND_AFTER_MS, URGENT_WINDOW_BYTES,
+    HELLO_EPOCHS_MAX, LIVE_BYTES_MAX, LIVE_WAITING_MAX, OPS_OPEN_MAX, PAGE_BYTES,
+    PAYLOAD_BYTES_MAX, PUSH_WINDOW_BYTES, RESEND_AFTER_MS, URGENT_WINDOW_BYTES,
 };
 use sync_protocol::message::{
     Compare, EpochClaim, Hello, Live, Message, Push, StreamAck, StreamData, StreamPosition,
@@ -110,6 +110,20 @@ fn latest_values_are_as_long_as_their_limit() {
         pair.hub.live(live(len));
         assert_eq!(pair.hub.poll_transmit(|_| true).is_some(), goes, "hub, {len} bytes");
     }
+}
+
+#[test]
+fn as_many_latest_values_wait_for_a_screen_as_their_limit() {
+    let mut pair = Pair::new();
+    pair.run();
+    let live = |value| Live { stream: samples::STREAM, values: vec![value] };
+    for number in 0..=u8::try_from(LIVE_WAITING_MAX).unwrap() {
+        pair.hub.live(live(number));
+        pair.run();
+    }
+    let waiting: Vec<Live> = std::iter::from_fn(|| pair.edge.poll_live()).collect();
+    assert_eq!(waiting.len(), LIVE_WAITING_MAX);
+    assert_eq!(waiting.first(), Some(&live(1)), "the oldest went");
 }
 
 #[test]

@@ -53,6 +53,9 @@ fn play(seed: u64, kind: Kind) -> World {
             let len = if world.dice.percent(10) { 20_000 } else { world.dice.index(300) };
             let payload = world.dice.vec(len);
             world.author(edge, stream(class, subject), payload);
+            // Now and then while storage is at work on what came before.
+            let ms = world.dice.below(6);
+            world.pass(ms);
         }
         let ms = world.dice.below(2_000);
         world.pass(ms);

@@ -175,6 +175,27 @@ fn state(pair: &Pair) -> String {
 }
 
 #[test]
+fn a_lane_that_starts_anew_sends_nothing_of_what_it_was() {
+    let mut pair = Pair::new();
+    pair.run();
+    for _ in 0..20 {
+        pair.author(stream(Class::Records, 1), &[7; 9_000]);
+    }
+    pair.answer();
+    let (_, lost) = pair.edge.poll_transmit(|_| true).unwrap();
+    assert_eq!(Frame::decode(&lost).unwrap().generation, 0);
+    pair.tell_edge(Class::Control, &Resync { class: 3, generation: 0 }.into());
+    pair.run_over(|way, (class, frame)| {
+        let generation = Frame::decode(&frame).unwrap().generation;
+        let expected = u32::from((way, class) == (Way::Up, Class::Records));
+        assert_eq!(generation, expected, "{class:?}");
+        vec![(class, frame)]
+    });
+    assert_eq!(pair.at_hub(&stream(Class::Records, 1)), 20);
+    assert!(pair.is_idle());
+}
+
+#[test]
 fn types_of_a_newer_version_are_passed_over() {
     let mut pair = Pair::new();
     pair.author(stream(Class::Records, 1), b"known");

@@ -3,7 +3,9 @@
 pub mod inspect;
 pub(crate) mod store;
 
-pub use store::{HeldEntry, counts, for_each_of_kind, payload_of, stream_digest};
+pub use store::{
+    AuthoredPayload, HeldEntry, counts, for_each_of_kind, payload_of, payloads_in, stream_digest,
+};
 
 use ::store::StoreError;
 

@@ -1,7 +1,7 @@
 //! Facts of other nodes go to the rooms they belong to.
 
 use consent::store::ApplyError as ConsentError;
-use patients::record::ApplyError as RecordError;
+use patients::record::{ApplyError as RecordError, Outcome};
 use replication::materialize::MaterializeError;
 use replication::outbox::actor;
 use replication::streams::{Topic, topic};
@@ -80,12 +80,39 @@ impl Rooms {
             site: author_site(conn, arrived)?,
         };
         match patients::apply_change(conn, patient, arrived.payload, author) {
+            Ok(Outcome::Merged { refused, .. }) if !refused.is_empty() => {
+                let count = refused.len();
+                tracing::warn!(count, "changes that waited for others turned out to be at fault");
+                Ok(())
+            }
             Ok(_) => Ok(()),
+            // Our own saved copy is at fault, not the change: it is made anew from the entries,
+            // this one among them.
+            Err(RecordError::Damaged) => Ok(rebuild_record(conn, arrived, patient)?),
             Err(RecordError::Store(error)) => Err(error.into()),
             Err(RecordError::Refused(document::Refused::Panicked)) => Err(Refusal::Hostile.into()),
             Err(_) => Err(Refusal::Unreadable.into()),
         }
     }
+}
+
+/// Makes a patient's document anew from the entries of its stream.
+fn rebuild_record(
+    conn: &Connection,
+    arrived: &Arrived<'_>,
+    patient: PatientId,
+) -> Result<(), StoreError> {
+    let mut changes = Vec::new();
+    for held in replication::ledger::payloads_in(conn, &arrived.stream)? {
+        if let Some(site) = directory::store::sites::site_of_node(conn, &held.origin.0)? {
+            let actor = document::ActorSeed::new(actor(held.origin, held.epoch));
+            changes.push((patients::Author { actor, site }, held.payload));
+        }
+    }
+    let all = changes.iter().map(|(author, payload)| (*author, payload.as_slice()));
+    let refused = patients::record::rebuild(conn, patient, all)?;
+    tracing::warn!(count = refused.len(), "a damaged record was made anew from its changes");
+    Ok(())
 }
 
 /// The clinic that the author of a fact stands at, by the hub's certificates.

@@ -42,6 +42,10 @@ const IN_STREAM: &str = "
     SELECT entry.id, entry.idx, entry.sseq, entry.sprev, chain.origin, entry.payload_state > 0
     FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
     WHERE stream.id = ?1 ORDER BY entry.idx";
+const PAYLOADS_IN: &str = "
+    SELECT chain.origin, entry.epoch, entry.flags, entry.payload
+    FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
+    WHERE stream.id = ?1 AND entry.payload_state = 0 ORDER BY entry.idx";
 const COUNTS: &str = "
     SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM quarantine),
            (SELECT count(*) FROM fork_alarm)";
@@ -311,6 +315,39 @@ pub fn counts(conn: &Connection) -> Result<(u64, u64, u64), StoreError> {
         Ok((at(0)?, at(1)?, at(2)?))
     })?;
     Ok(counts)
+}
+
+/// A payload with the author and process start it was written under.
+#[derive(Clone, Debug)]
+pub struct AuthoredPayload {
+    /// Its author.
+    pub origin: NodeId,
+    /// The author's process start.
+    pub epoch: Epoch,
+    /// The payload without salt.
+    pub payload: Vec<u8>,
+}
+
+/// The payloads of a stream that are here, in the order they were stored; for making a room's
+/// tables anew.
+///
+/// # Errors
+///
+/// The database's.
+pub fn payloads_in(
+    conn: &Connection,
+    stream: &StreamId,
+) -> Result<Vec<AuthoredPayload>, StoreError> {
+    let mut statement = conn.prepare_cached(PAYLOADS_IN)?;
+    let payloads = statement.query_map([stream.bytes()], |row| {
+        let (flags, payload) = (Flags(row.get(2)?), row.get::<_, Vec<u8>>(3)?);
+        Ok(AuthoredPayload {
+            origin: NodeId(row.get(0)?),
+            epoch: Epoch(row.get::<_, i64>(1)?.cast_unsigned()),
+            payload: crate::outbox::without_salt(flags, &payload).to_vec(),
+        })
+    })?;
+    Ok(payloads.collect::<Result<_, _>>()?)
 }
 
 /// Every stream with its count and sum on record.

@@ -11,6 +11,7 @@
 //! decided later, in [`crate::judge`], because it depends on the clinic and its clock.
 
 mod json;
+mod lenient;
 
 use std::fmt;
 

@@ -40,7 +40,7 @@ pub struct IngestCache {
 }
 
 /// Readings that were accepted together, sorted by identity.
-pub(crate) type KnownRun = Arc<[SealedReading]>;
+pub(crate) type KnownRun = Arc<Vec<SealedReading>>;
 
 /// Where a run of readings is stored.
 #[derive(Clone, Copy, PartialEq, Eq)]

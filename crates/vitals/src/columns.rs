@@ -16,6 +16,8 @@
 //! All numbers are variable-length. What is read back is a set: readings come in the order of
 //! their columns, not in the order they arrived.
 
+use std::collections::BTreeMap;
+
 use vocab::Timestamp;
 
 use crate::code::LoincCode;
@@ -55,30 +57,24 @@ fn key_of(reading: &SealedReading) -> Key<'_> {
     (reading.code, &reading.unit, reading.value.plain().map_or(TEXTS, |(_, scale)| scale))
 }
 
-/// Writes readings as columns, in any order.
-pub(crate) fn write<'a>(readings: impl IntoIterator<Item = &'a SealedReading>) -> Vec<u8> {
-    let mut sorted: Vec<&SealedReading> = readings.into_iter().collect();
-    let mut ticks: Vec<Tick> = sorted.iter().map(|reading| tick_of(reading)).collect();
-    ticks.sort_unstable();
-    ticks.dedup();
-    sorted.sort_unstable_by(|a, b| {
-        key_of(a)
-            .cmp(&key_of(b))
-            .then_with(|| tick_of(a).cmp(&tick_of(b)))
-            .then_with(|| a.value.cmp(&b.value))
-            .then_with(|| a.sequence.cmp(&b.sequence))
-    });
+/// A reading with its place among the ticks.
+type Placed<'a> = (usize, &'a SealedReading);
 
-    let mut out = Vec::with_capacity(64 + sorted.len() * 4);
+/// Writes readings as columns, in any order.
+pub(crate) fn write(readings: &[SealedReading]) -> Vec<u8> {
+    let (ticks, mut columns) = place(readings);
+    order_by_column(&mut columns);
+    let mut out = Vec::with_capacity(64 + columns.len() * 4);
     out.push(LAYOUT);
-    put_len(&mut out, sorted.len());
+    put_len(&mut out, columns.len());
     write_ticks(&mut out, &ticks);
-    let columns: Vec<&[&SealedReading]> = sorted.chunk_by(|a, b| key_of(a) == key_of(b)).collect();
-    let presence = write_columns(&mut out, &columns, &ticks);
+    let columns: Vec<&[Placed<'_>]> =
+        columns.chunk_by(|(_, a), (_, b)| key_of(a) == key_of(b)).collect();
+    let presence = write_columns(&mut out, &columns, ticks.len());
     out.extend_from_slice(&presence);
     for column in &columns {
         let mut before = 0;
-        for reading in *column {
+        for (_, reading) in *column {
             match reading.value.plain() {
                 Some((mantissa, _)) => {
                     put_i64(&mut out, mantissa.wrapping_sub(before));
@@ -88,8 +84,48 @@ pub(crate) fn write<'a>(readings: impl IntoIterator<Item = &'a SealedReading>) -
             }
         }
     }
-    write_sequences(&mut out, &sorted, &columns);
+    write_sequences(&mut out, &columns);
     out
+}
+
+/// The ticks, and the readings with their places in them, by tick and identity. Readings mostly
+/// come as a few sorted runs, which a stable sort only merges.
+fn place(readings: &[SealedReading]) -> (Vec<Tick>, Vec<Placed<'_>>) {
+    let mut sorted: Vec<&SealedReading> = readings.iter().collect();
+    sorted
+        .sort_by(|a, b| tick_of(a).cmp(&tick_of(b)).then_with(|| a.identity().cmp(&b.identity())));
+    let mut ticks: Vec<Tick> = Vec::new();
+    let mut placed = Vec::with_capacity(sorted.len());
+    for reading in sorted {
+        let tick = tick_of(reading);
+        if ticks.last() != Some(&tick) {
+            ticks.push(tick);
+        }
+        placed.push((ticks.len() - 1, reading));
+    }
+    (ticks, placed)
+}
+
+/// Brings the readings of each column together and leaves them in their order otherwise.
+fn order_by_column(placed: &mut Vec<Placed<'_>>) {
+    // Code, decimals and the place as it was fit one number each (24, 5 and 32 bits), and whole
+    // numbers are sorted many times as fast as readings.
+    let mut keys: Vec<u64> = (0..)
+        .zip(placed.iter())
+        .map(|(at, (_, reading)): (u32, _)| {
+            let (code, _, decimals) = key_of(reading);
+            u64::from(code.number()) << 37 | u64::from(decimals) << 32 | u64::from(at)
+        })
+        .collect();
+    keys.sort_unstable();
+    let at = |key: u64| usize::try_from(key & u64::from(u32::MAX)).ok();
+    *placed = keys.iter().filter_map(|key| placed.get(at(*key)?).copied()).collect();
+    // A code hardly ever comes in two units, so units are only looked at where it does.
+    for of_code in placed.chunk_by_mut(|(_, a), (_, b)| a.code == b.code) {
+        if of_code.windows(2).any(|pair| matches!(pair, [(_, a), (_, b)] if a.unit != b.unit)) {
+            of_code.sort_by(|(_, a), (_, b)| key_of(a).cmp(&key_of(b)));
+        }
+    }
 }
 
 fn put_len(out: &mut Vec<u8>, length: usize) {
@@ -146,20 +182,22 @@ fn write_ticks(out: &mut Vec<u8>, ticks: &[Tick]) {
 }
 
 /// Writes what columns there are; answers the bytes of their presence, which follow.
-fn write_columns(out: &mut Vec<u8>, columns: &[&[&SealedReading]], ticks: &[Tick]) -> Vec<u8> {
-    let mut units: Vec<&UnitText> = Vec::new();
+fn write_columns(out: &mut Vec<u8>, columns: &[&[Placed<'_>]], ticks: usize) -> Vec<u8> {
+    let mut units: BTreeMap<&UnitText, usize> = BTreeMap::new();
+    let mut unit_texts = Vec::new();
     let mut heads = Vec::with_capacity(columns.len() * 4);
-    let mut presence = Vec::with_capacity(columns.len() * ticks.len().div_ceil(8));
+    let mut presence = Vec::with_capacity(columns.len() * ticks.div_ceil(8));
     let mut code_before = 0;
     put_len(&mut heads, columns.len());
     for column in columns {
-        let Some((code, unit, decimals)) = column.first().map(|reading| key_of(reading)) else {
+        let Some((code, unit, decimals)) = column.first().map(|(_, reading)| key_of(reading))
+        else {
             continue;
         };
-        let known = units.iter().position(|known| *known == unit);
-        let unit_place = known.unwrap_or_else(|| {
-            units.push(unit);
-            units.len() - 1
+        let next = units.len();
+        let unit_place = *units.entry(unit).or_insert_with(|| {
+            put_text(&mut unit_texts, unit.as_str());
+            next
         });
         put_u64(&mut heads, u64::from(code.number() - code_before));
         code_before = code.number();
@@ -168,67 +206,57 @@ fn write_columns(out: &mut Vec<u8>, columns: &[&[&SealedReading]], ticks: &[Tick
         heads.push(decimals | form << 5);
     }
     put_len(out, units.len());
-    for unit in units {
-        put_text(out, unit.as_str());
-    }
+    out.extend_from_slice(&unit_texts);
     out.extend_from_slice(&heads);
     presence
 }
 
 /// Writes at which ticks a column has a value, in the shortest of the three forms.
-fn write_presence(out: &mut Vec<u8>, column: &[&SealedReading], ticks: &[Tick]) -> u8 {
-    let mut places = Vec::with_capacity(column.len());
-    let mut from = 0;
-    for reading in column {
-        let tick = tick_of(reading);
-        let ahead = ticks.get(from..).unwrap_or_default();
-        from += match ahead {
-            [here, ..] if *here == tick => 0,
-            [_, next, ..] if *next == tick => 1,
-            _ => ahead.partition_point(|other| *other < tick),
-        };
-        places.push(from);
-    }
-    let distinct = places.is_sorted_by(|a, b| a < b);
-    if distinct && places.len() == ticks.len() {
+fn write_presence(out: &mut Vec<u8>, column: &[Placed<'_>], ticks: usize) -> u8 {
+    let distinct = column.is_sorted_by(|(a, _), (b, _)| a < b);
+    if distinct && column.len() == ticks {
         return AT_EVERY_TICK;
     }
-    let bitmap_bytes = ticks.len().div_ceil(8);
-    if distinct && bitmap_bytes <= places.len() {
+    let bitmap_bytes = ticks.div_ceil(8);
+    if distinct && bitmap_bytes <= column.len() {
         let start = out.len();
         out.resize(start + bitmap_bytes, 0);
-        for place in &places {
+        for (place, _) in column {
             if let Some(byte) = out.get_mut(start + place / 8) {
                 *byte |= 1 << (place % 8);
             }
         }
         return BY_BITMAP;
     }
-    put_len(out, places.len());
+    put_len(out, column.len());
     let mut before = 0;
-    for place in places {
+    for (place, _) in column {
         put_len(out, place - before);
-        before = place;
+        before = *place;
     }
     BY_STEPS
 }
 
-fn write_sequences(out: &mut Vec<u8>, sorted: &[&SealedReading], columns: &[&[&SealedReading]]) {
-    let with = sorted.iter().filter(|reading| reading.sequence.is_some()).count();
+fn write_sequences(out: &mut Vec<u8>, columns: &[&[Placed<'_>]]) {
+    let sequences: Vec<Option<u64>> =
+        columns.iter().flat_map(|column| column.iter()).map(|(_, r)| r.sequence).collect();
+    let with = sequences.iter().flatten().count();
     if with == 0 {
         out.push(NO_SEQUENCE);
         return;
     }
-    out.push(if with == sorted.len() { ALL_SEQUENCE } else { SOME_SEQUENCE });
-    if with != sorted.len() {
-        for eight in sorted.chunks(8) {
-            let bits = eight.iter().enumerate().map(|(at, r)| u8::from(r.sequence.is_some()) << at);
+    if with == sequences.len() {
+        out.push(ALL_SEQUENCE);
+    } else {
+        out.push(SOME_SEQUENCE);
+        for eight in sequences.chunks(8) {
+            let bits = eight.iter().enumerate().map(|(at, s)| u8::from(s.is_some()) << at);
             out.push(bits.sum());
         }
     }
     for column in columns {
         let mut before = 0_u64;
-        for sequence in column.iter().filter_map(|reading| reading.sequence) {
+        for sequence in column.iter().filter_map(|(_, reading)| reading.sequence) {
             put_i64(out, sequence.wrapping_sub(before).cast_signed());
             before = sequence;
         }

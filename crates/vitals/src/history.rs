@@ -32,9 +32,10 @@ pub fn fresh(
     let device_no = intern_device(conn, cache, device)?;
     // Sorted, repeats are neighbours; equal ones stay in the order of the batch.
     let mut sorted: Vec<(usize, &Reading)> = readings.iter().enumerate().collect();
-    sorted.sort_by(|(_, a), (_, b)| {
-        a.patient.cmp(&b.patient).then_with(|| a.identity().cmp(&b.identity()))
-    });
+    sorted.sort_by(|(_, a), (_, b)| a.identity().cmp(&b.identity()));
+    if readings.windows(2).any(|pair| matches!(pair, [a, b] if a.patient != b.patient)) {
+        sorted.sort_by_key(|(_, reading)| reading.patient);
+    }
     sorted.dedup_by(|(_, b), (_, a)| a.patient == b.patient && a.identity() == b.identity());
     for of_patient in sorted.chunk_by(|(_, a), (_, b)| a.patient == b.patient) {
         let Some((_, first)) = of_patient.first() else { continue };

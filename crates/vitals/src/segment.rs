@@ -21,7 +21,10 @@
 //! The columns have taken out most of what pco would find; what it saves on long runs of one value
 //! it loses on short columns, and it takes twenty times as long. So zstd at level 3 it is.
 
+use std::cell::RefCell;
+
 use vocab::DeviceName;
+use zstd::bulk::Decompressor;
 
 use crate::columns;
 use crate::reading::SealedReading;
@@ -133,8 +136,7 @@ pub fn decode(payload: &[u8]) -> Result<Segment, SegmentError> {
         if length > COLUMNS_BYTES_MAX || length > body.len().saturating_mul(RATIO_MAX) {
             return Err(SegmentError::TooLarge);
         }
-        // The output is no longer than `length`, so a body that would become longer fails here.
-        let columns = zstd::bulk::decompress(body, length).map_err(|_| SegmentError::Malformed)?;
+        let columns = decompress(body, length).ok_or(SegmentError::Malformed)?;
         if columns.len() != length {
             return Err(SegmentError::Malformed);
         }
@@ -144,6 +146,21 @@ pub fn decode(payload: &[u8]) -> Result<Segment, SegmentError> {
         columns::read(body, DECODED_READINGS_MAX)
     };
     Ok(Segment { device, readings: readings.ok_or(SegmentError::Malformed)? })
+}
+
+thread_local! {
+    /// Making a decompressor takes longer than decompressing a segment with it.
+    static DECOMPRESSOR: RefCell<Option<Decompressor<'static>>> = const { RefCell::new(None) };
+}
+
+/// `None` for a damaged body and for one that would become longer than `length`.
+fn decompress(body: &[u8], length: usize) -> Option<Vec<u8>> {
+    DECOMPRESSOR.with_borrow_mut(|kept| {
+        if kept.is_none() {
+            *kept = Decompressor::new().ok();
+        }
+        kept.as_mut()?.decompress(body, length).ok()
+    })
 }
 
 /// `None` when zstd refuses, which it has no reason to: the columns are then sealed as they are.

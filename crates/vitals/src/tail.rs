@@ -42,21 +42,20 @@ pub fn append(
     device: &DeviceName,
     readings: &[Reading],
 ) -> Result<Vec<OpenTail>, StoreError> {
-    let mut patients: BTreeMap<PatientId, Vec<SealedReading>> = BTreeMap::new();
+    let mut patients: BTreeMap<PatientId, Vec<&Reading>> = BTreeMap::new();
     // Runs of one patient are found without a look-up per reading.
     for run in readings.chunk_by(|a, b| a.patient == b.patient) {
         if let Some(first) = run.first() {
-            let sealed =
-                patients.entry(first.patient).or_insert_with(|| Vec::with_capacity(run.len()));
-            sealed.extend(run.iter().map(Reading::sealed));
+            patients.entry(first.patient).or_default().extend(run);
         }
     }
     let device_no = intern_device(conn, cache, device)?;
     let mut open = Vec::with_capacity(patients.len());
-    for (patient, mut sealed) in patients {
+    for (patient, mut readings) in patients {
         let group = (device_no, intern_patient(conn, cache, patient)?);
         load_group(conn, cache, group)?;
-        sealed.sort_unstable_by(|a, b| a.identity().cmp(&b.identity()));
+        readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
+        let sealed: Vec<SealedReading> = readings.into_iter().map(Reading::sealed).collect();
         let (readings, since) = store::insert_row(conn, cache, group, sealed)?;
         open.push(OpenTail { patient, readings, since });
     }

@@ -129,8 +129,9 @@ impl SentValue {
     /// text gives it (too many digits).
     #[must_use]
     pub fn from_plain(mantissa: i64, scale: u8) -> Option<Self> {
-        let digits = decimal_digits(mantissa.unsigned_abs()).max(usize::from(scale) + 1);
-        (digits <= PLAIN_DIGITS_MAX).then_some(Self(Form::Plain { mantissa, scale }))
+        const END: u64 = 10_u64.pow(18);
+        let fits = mantissa.unsigned_abs() < END && usize::from(scale) < PLAIN_DIGITS_MAX;
+        fits.then_some(Self(Form::Plain { mantissa, scale }))
     }
 
     /// Mantissa and scale of a plain decimal: `36.10` is `(3610, 2)`. `None` for other texts.
@@ -197,11 +198,6 @@ impl SentValue {
             }
         }
     }
-}
-
-/// How many digits a number is written with.
-fn decimal_digits(number: u64) -> usize {
-    number.checked_ilog10().map_or(1, |log| usize::try_from(log).unwrap_or(0) + 1)
 }
 
 /// `digits × 10^exponent` converted, in millionths, rounded to odd.

@@ -138,7 +138,7 @@ pub(super) fn insert_row(
         state.note(&readings);
         now = (state.open, since);
     }
-    cache.remember_run(RunId::Tail(group, no), readings.into());
+    cache.remember_run(RunId::Tail(group, no), Arc::new(readings));
     Ok(now)
 }
 
@@ -182,8 +182,9 @@ pub(crate) fn overlapping(
                 None => Vec::new(),
             },
         };
-        readings.sort_unstable_by(|a, b| a.identity().cmp(&b.identity()));
-        let run: KnownRun = Arc::from(readings);
+        // Columns are sorted runs, which a stable sort only merges.
+        readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
+        let run: KnownRun = Arc::new(readings);
         cache.remember_run(id, Arc::clone(&run));
         runs.push(run);
     }

@@ -1,15 +1,17 @@
 //! After the replay: the same devices go on, a reading each a second, stamped with the present.
 
+use std::convert::Infallible;
 use std::sync::Arc;
 use std::time::Duration;
 
 use device_sim::recording::{Reading, Tape};
-use device_sim::replay::NodeAddress;
+use device_sim::replay::BadAddress;
 use device_sim::{Keys, Plan, Recording, replay};
 use jiff::Timestamp;
 use tokio::time::{MissedTickBehavior, interval};
 
 use crate::screen::Screen;
+use crate::stage::{Stage, StageError};
 
 /// Time between two readings of a device.
 const BEAT: Duration = Duration::from_secs(1);
@@ -20,20 +22,37 @@ const DEVICES_MAX: usize = 32;
 /// How long a device waits for a receipt before it says that there is none.
 const PATIENCE: Duration = Duration::from_secs(10);
 
-/// Sends on until it is dropped.
-pub(crate) async fn go_on(recording: &Recording, node: NodeAddress, keys: Keys, screen: &Screen) {
+/// Why it does not go on.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum LiveError {
+    #[error(transparent)]
+    Stage(#[from] StageError),
+    #[error(transparent)]
+    Address(#[from] BadAddress),
+}
+
+/// Sends on until it is dropped or one of the programs ends.
+pub(crate) async fn go_on(
+    stage: &mut Stage,
+    recording: &Recording,
+    keys: Keys,
+    screen: &Screen,
+) -> Result<Infallible, LiveError> {
+    let node = stage.first.addresses()?.http.parse()?;
     let plan = Plan { patience: PATIENCE, ..Plan::new(node, keys) };
     let mut beats = interval(BEAT);
     beats.set_missed_tick_behavior(MissedTickBehavior::Delay);
-    let mut sent = 0;
-    for number in 0.. {
+    let (mut number, mut sent) = (0, 0);
+    loop {
         beats.tick().await;
+        stage.check().await?;
         let time = Timestamp::now();
         let beat = Arc::new(one_beat(recording, number, time));
         let replayed = replay(beat, plan.clone(), |_| {}).await;
         for failure in &replayed.failures {
-            screen.say(&format!("{failure}"));
+            screen.say(&failure.to_string());
         }
+        number += 1;
         sent += replayed.counts.total();
         screen.note(format!("live: {sent} readings so far; Ctrl-C ends and cleans up"));
     }

@@ -53,8 +53,7 @@ pub(crate) async fn play(
     tell(&summary, screen);
     if !args.once {
         let spinner = Screen::with_spinner("live");
-        let node = stage.first.addresses()?.http.parse()?;
-        live::go_on(&recording, node, admitted.keys, &spinner).await;
+        live::go_on(stage, &recording, admitted.keys, &spinner).await?;
     }
     Ok(summary)
 }

@@ -55,3 +55,51 @@ impl Summary {
             && self.contents_match
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn good() -> Summary {
+        Summary {
+            sent: 10,
+            accepted: 6,
+            duplicate: 2,
+            quarantined: 1,
+            rejected: 1,
+            at_hub: 6,
+            at_second_clinic: 3,
+            expected_at_second_clinic: 3,
+            alerts: 1,
+            bytes_on_wire: 100,
+            bytes_per_reading: 16.667,
+            seconds: 1.0,
+            replay_seconds: 0.5,
+            patients: 3,
+            consenting: 1,
+            devices: 1,
+            retries: 0,
+            contents_match: true,
+            ok: true,
+        }
+    }
+
+    #[test]
+    fn one_number_that_is_off_is_enough() {
+        check(true, |_| {});
+        check(false, |summary| summary.sent += 1);
+        check(false, |summary| summary.duplicate -= 1);
+        check(false, |summary| summary.at_hub -= 1);
+        check(false, |summary| summary.at_hub += 1);
+        check(false, |summary| summary.at_second_clinic += 1);
+        check(false, |summary| summary.at_second_clinic -= 1);
+        check(false, |summary| summary.contents_match = false);
+    }
+
+    #[track_caller]
+    fn check(expected: bool, change: fn(&mut Summary)) {
+        let mut summary = good();
+        change(&mut summary);
+        assert_eq!(summary.is_as_it_must_be(), expected, "{summary:?}");
+    }
+}

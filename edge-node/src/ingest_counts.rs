@@ -30,10 +30,10 @@ impl IngestCounts {
     /// A batch was answered with a new receipt.
     pub(crate) fn receipt(&self, tally: Tally) {
         self.batches.fetch_add(1, Ordering::Relaxed);
-        self.accepted.fetch_add(u64::from(tally.accepted), Ordering::Relaxed);
-        self.duplicate.fetch_add(u64::from(tally.duplicate), Ordering::Relaxed);
-        self.quarantined.fetch_add(u64::from(tally.quarantined), Ordering::Relaxed);
-        self.rejected.fetch_add(u64::from(tally.rejected), Ordering::Relaxed);
+        self.accepted.fetch_add(tally.accepted, Ordering::Relaxed);
+        self.duplicate.fetch_add(tally.duplicate, Ordering::Relaxed);
+        self.quarantined.fetch_add(tally.quarantined, Ordering::Relaxed);
+        self.rejected.fetch_add(tally.rejected, Ordering::Relaxed);
     }
 
     /// A batch was refused whole.

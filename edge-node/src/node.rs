@@ -168,7 +168,7 @@ impl Node {
 
     /// The hub this clinic belongs to, once it has joined one.
     pub(crate) async fn hub_link(&self) -> Option<HubLink> {
-        let found = self.readers.read(|conn| directory::store::hub_link::hub_link(conn)).await;
+        let found = self.readers.read(directory::store::hub_link::hub_link).await;
         found.unwrap_or_else(|error| {
             tracing::warn!(%error, "reading the hub's address failed");
             None

@@ -37,22 +37,26 @@ pub(crate) enum RunError {
 /// Does what was typed.
 pub(crate) fn run(args: Args) -> Result<(), RunError> {
     let data = args.data;
-    match args.command {
-        Verb::Init => {
-            Node::init(&data, &Random::system())?;
-            say(&format!(
-                "made {}: keys, settings (config.toml) and an encrypted database\n\
-                 next: edge-node --data {} join INVITATION\n",
-                data.display(),
-                data.display()
-            ))
-        }
-        Verb::Serve { listen } => runtime()?.block_on(async {
+    if matches!(args.command, Verb::Init) {
+        return init(&data);
+    }
+    if let Verb::Serve { listen } = args.command {
+        return runtime()?.block_on(async {
             let (_stop, shutdown) = Shutdown::on_signals().map_err(RunError::Runtime)?;
             Ok(serve(&data, listen, shutdown).await?)
-        }),
-        verb => commands(verb)?.into_iter().try_for_each(|command| tell(&data, &command)),
+        });
     }
+    commands(args.command)?.into_iter().try_for_each(|command| tell(&data, &command))
+}
+
+fn init(data: &Path) -> Result<(), RunError> {
+    Node::init(data, &Random::system())?;
+    say(&format!(
+        "made {}: keys, settings (config.toml) and an encrypted database\n\
+         next: edge-node --data {} join INVITATION\n",
+        data.display(),
+        data.display()
+    ))
 }
 
 fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {

@@ -54,12 +54,9 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
 
 /// One conversation; answers whether the hub was reached.
 async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
-    let hub = match node.hub_link().await {
-        Some(hub) => hub,
-        None => {
-            node.sync.joined().await;
-            return true;
-        }
+    let Some(hub) = node.hub_link().await else {
+        node.sync.joined().await;
+        return true;
     };
     let Some(address) = resolve(hub.hub_address.as_str()).await else {
         node.sync.failed("the hub's name cannot be resolved");

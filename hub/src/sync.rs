@@ -105,11 +105,10 @@ impl Desk<HubExchange> for HubSide {
                 let mut rooms = Rooms { hub: key, now };
                 ops.into_iter()
                     .map(|op| {
-                        let live = match &op {
-                            HubOp::Live { stream, values } => {
-                                Some(Live { stream: *stream, values: values.clone() })
-                            }
-                            _ => None,
+                        let live = if let HubOp::Live { stream, values } = &op {
+                            Some(Live { stream: *stream, values: values.clone() })
+                        } else {
+                            None
                         };
                         Ok((live, HubDesk::perform(conn, now, &node, op, &mut rooms)?))
                     })

@@ -1,7 +1,7 @@
 //! Hybrid logical clock: wall time where the wall clock can be believed, a counter where not.
 //!
 //! It orders what is shown and breaks ties; it never decides what is true. A node follows a peer
-//! that is ahead by at most [`AHEAD_MAX_MS`], so one clinic in the year 2099 cannot drag others.
+//! that is ahead by at most [`AHEAD_MAX_MS`], so one node in the year 2099 cannot drag others.
 
 use serde::{Deserialize, Serialize};
 

@@ -21,7 +21,7 @@ pub const FRAME_ENTRIES_MAX: usize = 1_024;
 /// Chains a lane keeps handles for. Beyond it the sender starts the lane's table anew.
 pub const LANE_CHAINS_MAX: usize = 65_536;
 
-/// Epochs named in one greeting: one per start since the hub last confirmed everything. A clinic
+/// Epochs named in one greeting: one per start since the hub last confirmed everything. An edge
 /// that restarts hourly for two months offline has 1,440.
 pub const HELLO_EPOCHS_MAX: usize = 4_096;
 

@@ -150,7 +150,7 @@ impl Clinic {
     /// Edits a patient's name or phone, if the patient is known here.
     pub fn edit(&mut self, now_ms: u64, patient: PatientId, number: u64) {
         let now = self.wall(now_ms);
-        let edit = if number % 2 == 0 {
+        let edit = if number.is_multiple_of(2) {
             let name = PersonName::parse(&format!("Name {number}")).expect("a sound name");
             PatientEdit::Name(Sensitive::new(name))
         } else {

@@ -38,6 +38,9 @@ pub enum StoreError {
     /// The system gave no thread to write on.
     #[error("no thread could be started for the writer")]
     Thread(#[source] std::io::Error),
+    /// The database file cannot be made or opened.
+    #[error("the database file cannot be opened")]
+    File(#[source] std::io::Error),
     /// Anything else SQLite reports.
     #[error("the database reports an error")]
     Sqlite(#[source] rusqlite::Error),

@@ -1,5 +1,7 @@
 //! Opening a database file, with every setting checked after it was made.
 
+use std::fs::OpenOptions;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
@@ -45,12 +47,21 @@ pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection
             Access::Write => OpenFlags::SQLITE_OPEN_READ_WRITE | OpenFlags::SQLITE_OPEN_CREATE,
             Access::Read => OpenFlags::SQLITE_OPEN_READ_ONLY,
         };
+    if access == Access::Write {
+        make_private(path)?;
+    }
     let conn = Connection::open_with_flags(path, flags)?;
     // Without this SQLCipher prints every failed open to standard error.
     conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
     conn.execute_batch(&key.pragma())?;
     prepare(&conn, access)?;
     Ok(conn)
+}
+
+/// Makes the file, if it is new, for its owner only; the files beside it get the same mode.
+fn make_private(path: &Path) -> Result<(), StoreError> {
+    let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
+    made.map(|_| ()).map_err(StoreError::File)
 }
 
 /// Opens a database that lives in memory only and is not encrypted: for tests and simulations.
@@ -135,6 +146,18 @@ mod tests {
             let bytes = std::fs::read(entry.unwrap().path()).unwrap();
             assert!(!bytes.windows(12).any(|window| window == b"planted-name"));
             assert!(!bytes.starts_with(b"SQLite format 3"));
+        }
+    }
+
+    #[test]
+    fn the_files_are_their_owners_only() {
+        use std::os::unix::fs::PermissionsExt as _;
+        let folder = tempfile::tempdir().unwrap();
+        let conn = open(&folder.path().join("a.db"), &key(1), Access::Write).unwrap();
+        conn.execute_batch("CREATE TABLE t (x TEXT)").unwrap();
+        for entry in std::fs::read_dir(folder.path()).unwrap() {
+            let mode = entry.unwrap().metadata().unwrap().permissions().mode();
+            assert_eq!(mode & 0o077, 0);
         }
     }
 

@@ -4,7 +4,7 @@ use super::Violation;
 use crate::limits;
 use crate::message::{Compare, StreamState};
 
-/// Streams that one comparison may name in all: the largest clinic holds about 300,000.
+/// Streams that one comparison may name in all: the largest edge holds about 300,000.
 const STREAMS_MAX: usize = 1_000_000;
 
 /// What the edge says: everything it holds, in messages within their limit; at least one.

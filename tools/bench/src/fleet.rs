@@ -1,7 +1,7 @@
 //! A hub and clinics in this process, over real QUIC on loopback, with encrypted databases.
 
 use std::net::SocketAddr;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -39,7 +39,7 @@ pub(crate) struct RunningHub {
 
 impl RunningHub {
     /// Starts the hub of a folder; the clinics' door is at `quic`.
-    pub(crate) async fn start(path: &PathBuf, quic: SocketAddr) -> Result<Self, BenchError> {
+    pub(crate) async fn start(path: &Path, quic: SocketAddr) -> Result<Self, BenchError> {
         let addresses = hub::server::Addresses { http: Some(ANY), sync: Some(quic) };
         let ready = hub::server::Ready::open(path, addresses).await?;
         let hub = Arc::clone(&ready.hub);
@@ -48,7 +48,7 @@ impl RunningHub {
     }
 
     /// Where clinics connect to.
-    pub(crate) async fn quic(&self) -> Result<SocketAddr, BenchError> {
+    pub(crate) fn quic(&self) -> Result<SocketAddr, BenchError> {
         self.hub.listening.get().copied().ok_or(BenchError::Unexpected("the hub does not listen"))
     }
 
@@ -76,7 +76,7 @@ pub(crate) struct RunningClinic {
 
 impl RunningClinic {
     /// Starts the clinic of a folder.
-    pub(crate) async fn start(path: &PathBuf) -> Result<Self, BenchError> {
+    pub(crate) async fn start(path: &Path) -> Result<Self, BenchError> {
         let ready = edge_node::server::Ready::open(path, Some(ANY)).await?;
         let (node, http) = (Arc::clone(&ready.node), ready.http);
         let (stop, shutdown) = Shutdown::new();
@@ -91,7 +91,7 @@ impl RunningClinic {
 
 /// A clinic's folder that has joined, and its node, open but not serving.
 pub(crate) async fn joined(
-    path: &PathBuf,
+    path: &Path,
     hub: &RunningHub,
     site: &str,
 ) -> Result<Arc<Node>, BenchError> {
@@ -104,12 +104,12 @@ pub(crate) async fn joined(
 }
 
 /// Opens a clinic's folder without serving it.
-pub(crate) fn open(path: &PathBuf) -> Result<Arc<Node>, BenchError> {
+pub(crate) fn open(path: &Path) -> Result<Arc<Node>, BenchError> {
     Ok(Arc::new(Node::open(path, Clock::system(), Random::system())?))
 }
 
 /// The door is measured, not its limit per device.
-fn allow_many_batches(path: &PathBuf) -> Result<(), BenchError> {
+fn allow_many_batches(path: &Path) -> Result<(), BenchError> {
     let text = "[devices]\nbatches_per_second = 1000000\nbatches_burst = 1000000\n";
     Ok(host::folder::write_whole(&host::folder::config(path), text.as_bytes())
         .map_err(edge_node::node::StartError::from)?)

@@ -48,7 +48,7 @@ async fn push(readings: &Readings, count: usize) -> Result<(Duration, u64), Benc
     let (hub_path, edge_path, _) = paths(&folder);
     hub::node::Hub::init(&hub_path, &host::Random::system())?;
     let hub = RunningHub::start(&hub_path, fleet::ANY).await?;
-    let quic = hub.quic().await?;
+    let quic = hub.quic()?;
     let node = fleet::joined(&edge_path, &hub, "north").await?;
     fleet::register(&node, DEVICES, DEVICES).await?;
     node.writer.stop().await;

@@ -56,7 +56,7 @@ pub fn append(
         load_group(conn, cache, group)?;
         readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
         let sealed: Vec<SealedReading> = readings.into_iter().map(Reading::sealed).collect();
-        let (readings, since) = store::insert_row(conn, cache, group, sealed)?;
+        let (readings, since) = store::insert_row(conn, cache, group, &sealed)?;
         open.push(OpenTail { patient, readings, since });
     }
     Ok(open)

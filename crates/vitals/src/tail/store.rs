@@ -112,7 +112,7 @@ pub(super) fn insert_row(
     conn: &Connection,
     cache: &mut IngestCache,
     group: Group,
-    readings: Vec<SealedReading>,
+    readings: &[SealedReading],
 ) -> Result<(u64, Timestamp), StoreError> {
     let (Some(first), Some(last)) = (readings.first(), readings.last()) else {
         return Ok(cache.group(group).map_or((0, Timestamp::default()), |state| {
@@ -121,24 +121,23 @@ pub(super) fn insert_row(
     };
     let count = u64::try_from(readings.len()).unwrap_or(u64::MAX);
     let received = first.received;
-    let no = conn.prepare_cached(INSERT_ROW)?.insert(params![
+    conn.prepare_cached(INSERT_ROW)?.execute(params![
         group.0,
         group.1,
         first.time.nanos(),
         last.time.nanos(),
         received.nanos(),
         count.cast_signed(),
-        columns::write(&readings),
+        columns::write(readings),
     ])?;
     let mut now = (count, received);
     if let Some(state) = cache.group_mut(group) {
         state.open += count;
         let since = state.since.map_or(received, |since| since.min(received));
         state.since = Some(since);
-        state.note(&readings);
+        state.note(readings);
         now = (state.open, since);
     }
-    cache.remember_run(RunId::Tail(group, no), Arc::new(readings));
     Ok(now)
 }
 

@@ -108,6 +108,13 @@ pub fn decode(bytes: &[u8]) -> Result<Header, HeaderError> {
     Ok(header)
 }
 
+/// The epoch that bytes name at a header's place for it, whatever else is wrong with them: enough to
+/// tell a sender which of its entries is refused.
+pub(crate) fn claimed_epoch(bytes: &[u8]) -> Option<Epoch> {
+    let (_, rest) = bytes.split_at_checked(1 + 32)?;
+    rest.first_chunk().map(|epoch| Epoch(u64::from_be_bytes(*epoch)))
+}
+
 /// A first entry has no predecessor, every other one has.
 pub(crate) fn check_link(header: &Header) -> Result<(), HeaderError> {
     let first = header.sseq == SeqNo(1);

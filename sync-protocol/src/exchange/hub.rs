@@ -350,7 +350,7 @@ impl HubExchange {
     fn full(&mut self, full: Full) {
         let oseq = full.oseq;
         let raw = codec::encode(&full);
-        let claimed = canonical::decode(&full.header).map(|header| header.epoch);
+        let claimed = canonical::claimed_epoch(&full.header);
         let outcome = unfold(full).map_err(|_| Verdict::NotAuthentic).and_then(|expanded| {
             let header = expanded.entry.unchecked().header;
             if header.origin == self.peer {

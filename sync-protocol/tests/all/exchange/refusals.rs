@@ -79,6 +79,20 @@ fn an_entry_that_is_bad_at_home_is_kept_aside_and_its_neighbours_go_on() {
 }
 
 #[test]
+fn an_entry_that_contradicts_itself_is_refused_by_its_place() {
+    let mut pair = Pair::new();
+    let id = stream(Class::Records, 1);
+    pair.author(id, b"first");
+    pair.author(id, b"second");
+    let mut rows = pair.edge_store.log.values_mut();
+    rows.nth(1).unwrap().entry.header.sprev = sync_protocol::EntryId::NONE;
+    pair.run();
+    let states: Vec<State> = pair.edge_store.log.values().map(|own| own.state).collect();
+    assert_eq!(states, [State::Received, State::Refused(Verdict::NotAuthentic)]);
+    assert!(pair.is_idle());
+}
+
+#[test]
 fn two_entries_at_one_position_are_a_fork_and_the_first_stays() {
     let mut pair = Pair::new();
     let id = stream(Class::Records, 1);

@@ -2,7 +2,7 @@
 //!
 //! A server lets an enrolled key in for [`Purpose::Sync`] and any key for [`Purpose::Join`]. The
 //! verifier that rustls calls is not told what the connection is for, so every incoming connection
-//! gets a [`Gate`] of its own: as certificate resolver it sees the protocols the client offers, and
+//! gets a `Gate` of its own: as certificate resolver it sees the protocols the client offers, and
 //! as verifier it remembers them. A key that is not enrolled thus fails inside the handshake, before
 //! a byte of its data is read. Only an offer of exactly the join protocol counts as joining; anything
 //! else needs an enrolled key. The listener compares the purpose with the protocol that was agreed

@@ -71,7 +71,7 @@ async fn a_second_request_is_refused_and_so_is_the_first() {
     let request = hub.request().await;
     let (mut second, _answer) = rogue.open_bi().await.unwrap();
     second.write_all(b"token").await.unwrap();
-    within(rogue.closed()).await;
+    assert_eq!(closed_with(&rogue).await, close_code::JOIN_REFUSED);
     let answered = within(request.answer(b"certificate")).await;
     assert!(matches!(answered, Err(JoinError::Unconfirmed(_))), "{answered:?}");
     assert!(answer.read_to_end(100).await.is_err());

@@ -70,8 +70,10 @@ pub(crate) enum Verb {
         /// Which list.
         what: What,
     },
-    /// Readings set aside, with their reasons, as CSV.
+    /// Readings set aside here, with their reasons, as CSV.
     Quarantine,
+    /// Entries that the hub refused or set aside, with its reasons, as CSV.
+    Refused,
 }
 
 /// What can be done with devices.

@@ -99,6 +99,8 @@ pub enum Command {
     },
     /// Readings that wait for a person, as CSV.
     Quarantine,
+    /// Entries that the hub did not simply take, as CSV.
+    Refused,
 }
 
 /// Performs a command.
@@ -133,6 +135,7 @@ pub async fn perform(node: Arc<Node>, command: Command) -> Result<Answer, Refusa
         Command::ConsentList { patient_ref } => consents::list(&node, patient_ref).await,
         Command::Export { what } => Ok(export::export(node, what)),
         Command::Quarantine => Ok(export::quarantine(node)),
+        Command::Refused => Ok(export::refused(node)),
     }
 }
 

@@ -82,7 +82,8 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
     node.sync.disconnected(&ended);
     tracing::info!(reason = %ended, "the conversation with the hub ended");
     dialer.close().await;
-    true
+    // A hub that does not let us in was reached, and asking again at once does not help.
+    node.sync.facts().steady
 }
 
 async fn resolve(address: &str) -> Option<SocketAddr> {

@@ -36,6 +36,8 @@ pub enum Command {
         /// Of what.
         what: What,
     },
+    /// Entries and frames that were set aside, as CSV.
+    Quarantine,
 }
 
 /// Performs a command.
@@ -50,6 +52,7 @@ pub async fn perform(hub: Arc<Hub>, command: Command) -> Result<Answer, Refusal>
             invite::invite(&hub, &site, advertise.as_deref(), qr).await
         }
         Command::Export { what } => Ok(export::export(hub, what)),
+        Command::Quarantine => Ok(export::quarantine(hub)),
     }
 }
 

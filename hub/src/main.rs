@@ -70,6 +70,8 @@ enum Verb {
         /// Which list.
         what: What,
     },
+    /// Entries and frames set aside, with their reasons, as CSV.
+    Quarantine,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -123,6 +125,7 @@ fn run(args: Args) -> Result<(), RunError> {
         }
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
+        Verb::Quarantine => tell(&data, Command::Quarantine),
     }
 }
 

@@ -272,6 +272,21 @@ pub enum Verdict {
     Foreign,
 }
 
+impl Verdict {
+    /// One word for tables, lists and metrics.
+    #[must_use]
+    pub const fn word(self) -> &'static str {
+        match self {
+            Self::Quarantined(WithheldReason::Quarantined) => "unreadable",
+            Self::Quarantined(WithheldReason::NoAccess) => "no-access",
+            Self::Gap(_) => "gap",
+            Self::Fork => "fork",
+            Self::NotAuthentic => "not-authentic",
+            Self::Foreign => "foreign",
+        }
+    }
+}
+
 /// State of one stream at the hub after a push.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct StreamState {

@@ -8,5 +8,5 @@ mod vitals;
 
 pub use self::alerts::alerts;
 pub use self::csv_file::{Csv, ExportError};
-pub use self::quarantine::quarantine;
+pub use self::quarantine::{not_taken, quarantine, set_aside};
 pub use self::vitals::{Tails, vitals};

@@ -30,3 +30,51 @@ pub fn quarantine<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), E
     }
     Ok(())
 }
+
+/// Writes the entries and frames that were set aside here, with the reason, the newest first. The
+/// entry's name is the same in the list of the clinic that wrote it.
+///
+/// # Errors
+///
+/// [`ExportError`].
+pub fn set_aside<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), ExportError> {
+    out.row(["at", "node", "site", "epoch", "position", "entry_id", "reason", "bytes"])?;
+    for aside in replication::ledger::quarantined(conn, ROWS_MAX)? {
+        let site = directory::store::sites::site_of_node(conn, &aside.origin.0)?;
+        let name = match site {
+            Some(site) => directory::store::sites::site_name(conn, site)?,
+            None => None,
+        };
+        out.row([
+            aside.at.to_string().as_str(),
+            &aside.origin.short(),
+            name.as_ref().map_or("", |name| name.as_str()),
+            &format!("{:?}", aside.epoch),
+            &aside.oseq.to_string(),
+            &aside.id.map(|id| id.to_string()).unwrap_or_default(),
+            &aside.reason,
+            &aside.bytes.to_string(),
+        ])?;
+    }
+    Ok(())
+}
+
+/// Writes the entries of this node that its hub refused or set aside, with the hub's reason.
+///
+/// # Errors
+///
+/// [`ExportError`].
+pub fn not_taken<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), ExportError> {
+    out.row(["epoch", "position", "kind", "entry_id", "state", "reason"])?;
+    for entry in replication::edge::not_taken(conn, ROWS_MAX)? {
+        out.row([
+            format!("{:?}", entry.epoch).as_str(),
+            &entry.oseq.to_string(),
+            vocab::FactKind::from_number(entry.kind).map_or("unknown", vocab::FactKind::name),
+            &entry.id.to_string(),
+            if entry.is_held { "set aside" } else { "refused" },
+            &entry.reason,
+        ])?;
+    }
+    Ok(())
+}

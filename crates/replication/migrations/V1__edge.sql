@@ -9,10 +9,13 @@ CREATE TABLE outbox (
     class INTEGER NOT NULL,
     later INTEGER NOT NULL,
     state INTEGER NOT NULL,
+    -- What the hub said, where it did not simply take the entry; '' else.
+    reason TEXT NOT NULL DEFAULT '',
     PRIMARY KEY (start, oseq)
 ) STRICT, WITHOUT ROWID;
 CREATE INDEX outbox_waiting ON outbox (class, later, start, oseq) WHERE state = 0;
 CREATE INDEX outbox_of_stream ON outbox (stream) WHERE state = 0;
+CREATE INDEX outbox_not_taken ON outbox (start, oseq) WHERE state IN (3, 4);
 CREATE INDEX outbox_held ON outbox (stream) WHERE state IN (3, 5);
 
 -- What the hub lets us have, and how far of it we hold in the hub's order.

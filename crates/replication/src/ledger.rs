@@ -4,7 +4,8 @@ pub mod inspect;
 pub(crate) mod store;
 
 pub use store::{
-    AuthoredPayload, HeldEntry, counts, for_each_of_kind, payload_of, payloads_in, stream_digest,
+    AuthoredPayload, HeldEntry, SetAside, counts, for_each_of_kind, payload_of, payloads_in,
+    quarantined, stream_digest,
 };
 
 use ::store::StoreError;

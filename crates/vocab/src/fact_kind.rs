@@ -35,6 +35,19 @@ impl FactKind {
         self as u16
     }
 
+    /// The word for lists.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Segment => "readings",
+            Self::Alerts => "alerts",
+            Self::DocumentChange => "record change",
+            Self::ConsentGrant => "consent grant",
+            Self::ConsentRevoke => "consent revocation",
+            Self::NodeCertificate => "node certificate",
+        }
+    }
+
     /// The kind with this number; `None` for one that a newer version wrote.
     #[must_use]
     pub fn from_number(number: u16) -> Option<Self> {

@@ -36,6 +36,11 @@ pub(super) fn quarantine(node: Arc<Node>) -> Answer {
     pieces(node, export::quarantine)
 }
 
+/// Entries that the hub refused or set aside, with its reasons.
+pub(super) fn refused(node: Arc<Node>) -> Answer {
+    pieces(node, export::not_taken)
+}
+
 /// Runs `write` on one state of the database and sends what it writes in pieces.
 pub(super) fn pieces(
     node: Arc<Node>,

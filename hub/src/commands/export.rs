@@ -2,9 +2,10 @@
 
 use std::sync::Arc;
 
-use export::{Csv, Tails};
+use export::{Csv, ExportError, Tails};
 use host::control::{Answer, PieceWriter};
 use serde::{Deserialize, Serialize};
+use store::Connection;
 use vocab::SiteId;
 
 use crate::node::Hub;
@@ -24,16 +25,29 @@ pub enum What {
 
 /// Every reading or alert held here.
 pub(super) fn export(hub: Arc<Hub>, what: What) -> Answer {
+    pieces(hub, move |conn, out| match what {
+        What::Vitals => export::vitals(conn, NO_SITE, Tails::None, out),
+        What::Alerts => export::alerts(conn, NO_SITE, out),
+    })
+}
+
+/// Entries and frames that were set aside, with their reasons.
+pub(super) fn quarantine(hub: Arc<Hub>) -> Answer {
+    pieces(hub, export::set_aside)
+}
+
+/// Runs `write` on one state of the database and sends what it writes in pieces.
+fn pieces(
+    hub: Arc<Hub>,
+    write: impl FnOnce(&Connection, &mut Csv<PieceWriter>) -> Result<(), ExportError> + Send + 'static,
+) -> Answer {
     let (out, answer, break_off) = PieceWriter::new();
     tokio::spawn(async move {
         let written = hub
             .readers
             .read(move |conn| {
                 let mut csv = Csv::new(out);
-                match what {
-                    What::Vitals => export::vitals(conn, NO_SITE, Tails::None, &mut csv)?,
-                    What::Alerts => export::alerts(conn, NO_SITE, &mut csv)?,
-                }
+                write(conn, &mut csv)?;
                 csv.finish()
             })
             .await;

@@ -7,7 +7,7 @@ use store::StoreError;
 use sync_protocol::exchange::{HelloState, OutboxCursor, OutboxEntry, OutboxPage};
 use sync_protocol::message::{EpochClaim, StreamPosition, StreamState, Verdict};
 use sync_protocol::ranges::Ranges;
-use sync_protocol::{Class, Epoch, NodeId, SetDigest, StreamId, limits};
+use sync_protocol::{Class, EntryId, Epoch, NodeId, SetDigest, StreamId, limits};
 
 use crate::ledger::store::{self as ledger, digest_from, entry_columns, entry_from};
 
@@ -38,7 +38,7 @@ const MARK_DURABLE: &str = "
     WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq <= ?2 AND state = 1";
 const COUNT_DURABLE: &str = "UPDATE feed SET durable = durable + ?1";
 const MARK_ONE: &str = "
-    UPDATE outbox SET state = ?3
+    UPDATE outbox SET state = ?3, reason = ?4
     WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq = ?2 AND state IN (0, 1)
     RETURNING stream";
 const HOLD_STREAM: &str = "UPDATE outbox SET state = 5 WHERE stream = ?1 AND state = 0";
@@ -87,6 +87,10 @@ const OUTBOX_ONE: &str = concat!(
       JOIN stream ON stream.no = entry.stream
       WHERE start.epoch = ?1"
 );
+const NOT_TAKEN: &str = "
+    SELECT start.epoch, outbox.oseq, entry.kind, entry.id, outbox.state, outbox.reason
+    FROM outbox JOIN start ON start.no = outbox.start JOIN entry ON entry.no = outbox.entry
+    WHERE outbox.state IN (3, 4) ORDER BY outbox.start DESC, outbox.oseq DESC LIMIT ?1";
 const STATUS: &str = "
     SELECT (SELECT coalesce(sum(head), 0) FROM start),
            (SELECT count(*) FROM outbox WHERE state = 0),
@@ -236,7 +240,10 @@ pub(super) fn mark_verdicts(
         };
         let stream: Option<i64> = conn
             .prepare_cached(MARK_ONE)?
-            .query_row(params![epoch.0.cast_signed(), oseq.cast_signed(), state], |row| row.get(0))
+            .query_row(
+                params![epoch.0.cast_signed(), oseq.cast_signed(), state, verdict.word()],
+                |row| row.get(0),
+            )
             .optional()?;
         let Some(stream) = stream else { continue };
         conn.prepare_cached(counter)?.execute([])?;
@@ -417,6 +424,43 @@ pub(super) fn feed(
         }
     }
     Ok((total, streams))
+}
+
+/// An entry of this node that the hub did not simply take.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NotTaken {
+    /// The process start it was written under.
+    pub epoch: Epoch,
+    /// Its position there.
+    pub oseq: u64,
+    /// What it is, as in its header.
+    pub kind: u16,
+    /// Its name, which the hub's list shows too.
+    pub id: EntryId,
+    /// Whether the hub holds it for an operator, or refused it.
+    pub is_held: bool,
+    /// Why, in one word.
+    pub reason: String,
+}
+
+/// Entries of this node that the hub refused or set aside, the last written first.
+///
+/// # Errors
+///
+/// The database's.
+pub fn not_taken(conn: &Connection, limit: u32) -> Result<Vec<NotTaken>, StoreError> {
+    let mut statement = conn.prepare_cached(NOT_TAKEN)?;
+    let found = statement.query_map([limit], |row| {
+        Ok(NotTaken {
+            epoch: Epoch(row.get::<_, i64>(0)?.cast_unsigned()),
+            oseq: row.get::<_, i64>(1)?.cast_unsigned(),
+            kind: row.get(2)?,
+            id: EntryId(row.get(3)?),
+            is_held: row.get::<_, i64>(4)? == 4,
+            reason: row.get(5)?,
+        })
+    })?;
+    Ok(found.collect::<Result<_, _>>()?)
 }
 
 /// Where this node's own entries are.

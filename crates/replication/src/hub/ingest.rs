@@ -115,7 +115,12 @@ impl Ingest<'_> {
         let Some(payload) = payload else { return Ok(Taken::Stored) };
         if !gate::may_have(self.conn, &header.stream, author_site, self.node.site, self.now)? {
             ledger::withhold(self.conn, no, WithheldReason::NoAccess)?;
-            self.set_aside(epoch, oseq, "no-access", &payload)?;
+            self.set_aside(
+                epoch,
+                oseq,
+                Verdict::Quarantined(WithheldReason::NoAccess).word(),
+                &payload,
+            )?;
             return Ok(Taken::StoredWithout(WithheldReason::NoAccess));
         }
         let taken = materialize(self.conn, self.now, self.rooms, &header, id, no, &payload)?;

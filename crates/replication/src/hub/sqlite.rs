@@ -124,13 +124,7 @@ impl HubStore for SqliteHub<'_> {
         verdict: Verdict,
         raw: &[u8],
     ) -> Result<(), StoreError> {
-        let reason = match verdict {
-            Verdict::Quarantined(_) => "quarantined",
-            Verdict::Gap(_) => "gap",
-            Verdict::Fork => "fork",
-            Verdict::NotAuthentic => "not-authentic",
-            Verdict::Foreign => "foreign",
-        };
+        let reason = verdict.word();
         let aside = Aside { at: now, origin: node.key, epoch, oseq, id: None, reason, raw };
         ledger::set_aside(self.conn, &aside)
     }

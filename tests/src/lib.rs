@@ -1,8 +1,9 @@
 //! The world in a box: a hub and clinics with the real core and the real storage, on a network and
-//! under clocks that a seed decides.
+//! under clocks that a seed decides. [`programs`] is the other half: the real programs around it.
 
 pub mod clinic;
 pub mod hub;
 pub mod invariants;
 pub mod network;
+pub mod programs;
 pub mod world;

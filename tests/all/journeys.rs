@@ -1,0 +1,6 @@
+//! Stories with the real programs over real QUIC on loopback.
+
+mod clinics;
+mod commands;
+mod links;
+mod patients;

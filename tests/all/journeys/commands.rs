@@ -1,0 +1,118 @@
+//! The same commands on a node that runs and on one that does not.
+
+use std::fs::{self, File};
+use std::os::unix::fs::PermissionsExt as _;
+use std::thread;
+
+use tests::programs::binaries::Binary;
+use tests::programs::network::{device, folder, number};
+use tests::programs::readings::{exported, sorted};
+use tests::programs::{Home, Network, Reading, body};
+
+#[test]
+fn commands_reach_a_running_and_a_stopped_node_but_no_folder_that_another_program_holds() {
+    let mut network = Network::start();
+    let north = &network.north.home;
+    let socket = north.path().join("control.sock");
+    assert_eq!(fs::metadata(&socket).unwrap().permissions().mode() & 0o777, 0o600);
+    north.tell(&["patient", "add", "p-1", "--name", "While Running"]);
+    let said = north.refused(&["serve", "--listen", "127.0.0.1:0"]);
+    assert!(said.contains("another program uses"), "{said}");
+
+    network.north.serving.stop();
+    assert!(!socket.exists(), "a program that stopped leaves no socket");
+    north.tell(&["patient", "add", "p-2", "--name", "While Stopped"]);
+    let list = north.tell(&["patient", "list"]);
+    assert!(list.contains(",p-1,While Running,") && list.contains(",p-2,While Stopped,"), "{list}");
+    assert_eq!(number(&north.status(), &["patients"]), 2);
+
+    let lock = File::open(north.path().join("lock")).unwrap();
+    lock.lock().unwrap();
+    for command in [["status"].as_slice(), &["export", "vitals"], &["flush"], &["patient", "list"]]
+    {
+        let said = north.refused(command);
+        assert!(said.contains("another program uses"), "{command:?}: {said}");
+    }
+    drop(lock);
+    assert_eq!(number(&north.status(), &["patients"]), 2);
+
+    network.hub.stop();
+    assert!(network.hub_home.tell(&["status"]).contains("site        north"));
+    let invited = network.hub_home.tell(&["invite", "--site", "east", "--no-qr"]);
+    assert!(invited.starts_with("CAIRN1:"), "{invited}");
+}
+
+#[test]
+fn a_command_that_cannot_be_done_changes_nothing_and_says_why() {
+    let network = Network::start();
+    let north = &network.north.home;
+    north.tell(&["patient", "add", "p-1", "--name", "Somebody"]);
+    check(
+        north,
+        &["patient", "add", "p-1", "--name", "Twice"],
+        "the number is taken by another patient",
+    );
+    check(
+        north,
+        &["patient", "edit", "p-9", "--name", "Nobody"],
+        "no patient with this number is known here",
+    );
+    check(north, &["patient", "add", "../p", "--name", "Somebody"], "the first is patient_ref");
+    check(north, &["consent", "grant", "p-1", "--site", "east"], "no site with this name");
+    check(north, &["device", "add", "bed 4"], "starts with a letter");
+    check(north, &["device", "revoke", "bed-4-mon"], "no device has this name");
+    check(north, &["device", "add", "bed-4-mon", "--kind", "toaster"], "there is no device type");
+    assert_eq!(north.tell(&["device", "list"]).lines().count(), 1);
+    assert_eq!(number(&north.status(), &["patients"]), 1);
+}
+
+#[track_caller]
+fn check(home: &Home, command: &[&str], sentence: &str) {
+    let said = home.refused(command);
+    assert!(said.contains(sentence), "{command:?}: {said}");
+}
+
+#[test]
+fn an_export_beside_a_running_upload_is_one_state_and_whole() {
+    let network = Network::start();
+    let north = &network.north;
+    north.patient("p-1", "Somebody");
+    let monitor = north.device("bed-4-mon");
+    let batch = |at: i64| {
+        let readings = (0..50).map(|n| {
+            Reading::pulse("bed-4-mon", "p-1", -20_000 - at * 50 - n, &(60 + n).to_string())
+        });
+        readings.collect::<Vec<_>>()
+    };
+    let batches: Vec<_> = (0..40).map(batch).collect();
+    thread::scope(|scope| {
+        let uploading = scope.spawn(|| {
+            for (at, readings) in batches.iter().enumerate() {
+                monitor.deliver(north.http(), &body(&format!("b-{at}"), readings));
+            }
+        });
+        while !uploading.is_finished() {
+            let held = north.vitals().len();
+            assert_eq!(held % 50, 0, "a batch is there whole or not at all");
+        }
+    });
+    assert_eq!(north.vitals(), sorted(batches.into_iter().flatten()));
+}
+
+#[test]
+fn a_clinic_without_a_hub_does_its_work_and_sends_it_later() {
+    let folder = folder();
+    let home = Home::new(Binary::EdgeNode, folder.path(), "alone");
+    home.tell(&["init"]);
+    assert!(home.refused(&["init"]).contains("exists already"));
+    let monitor = device(&home, "bed-4-mon");
+    let serving = home.serve();
+    let said = home.refused(&["patient", "add", "p-1", "--name", "Somebody"]);
+    assert!(said.contains("join"), "it says what is missing: {said}");
+    // Without a hub nobody is a patient here yet: what arrives is kept aside.
+    let reading = Reading::pulse("bed-4-mon", "p-1", -1, "72");
+    let receipt = monitor.deliver(serving.http, &body("b-1", &[reading]));
+    assert_eq!(number(&receipt, &["quarantined"]), 1, "{receipt}");
+    assert!(home.tell(&["quarantine"]).contains("unknown-patient"));
+    assert_eq!(exported(&home.tell(&["export", "vitals"])), []);
+}

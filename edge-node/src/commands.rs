@@ -139,10 +139,21 @@ pub async fn perform(node: Arc<Node>, command: Command) -> Result<Answer, Refusa
     }
 }
 
+/// `registered 1 patient`, `registered 2 patients`.
+fn counted(done: &str, count: usize, what: &str) -> String {
+    let plural = if count == 1 { "" } else { "s" };
+    format!("{done} {count} {what}{plural}\n")
+}
+
 /// An error and its causes as one sentence. Our errors hold nothing about a person.
 pub(crate) fn refuse(error: impl std::error::Error) -> Refusal {
     let mut sentence = error.to_string();
     let mut cause = error.source();
+    // That the database said no for a use case is no news to a person; why is.
+    if sentence == "the write was refused" || sentence == "the read was refused" {
+        sentence = cause.map(ToString::to_string).unwrap_or(sentence);
+        cause = cause.and_then(std::error::Error::source);
+    }
     while let Some(inner) = cause {
         sentence.push_str(": ");
         sentence.push_str(&inner.to_string());

@@ -103,10 +103,11 @@ impl Node {
         let config: Config = host::config::load(&folder.config())?;
         let seeds = folder.seeds()?;
         let key = folder.database_key()?;
-        let (site, state, devices) = {
+        let (site, state, devices, last_success) = {
             let mut conn = store::open(&folder.database(), &key, store::Access::Write)?;
             store::migrate(&mut conn, schema::EDGE)?;
-            begin(&conn, &seeds.node, &random)?
+            let (site, state, devices) = begin(&conn, &seeds.node, &random)?;
+            (site, state, devices, replication::edge::last_success(&conn)?)
         };
         let node_key = sync_protocol::signature::node_id(&seeds.node);
         let (writer, readers) =
@@ -125,7 +126,7 @@ impl Node {
             devices,
             board: Board::default(),
             counts: IngestCounts::default(),
-            sync: SyncBoard::default(),
+            sync: SyncBoard::new(last_success),
             outbox_grew: Notify::new(),
             _folder: folder,
         })

@@ -131,6 +131,9 @@ fn tell(data: &Path, command: &Command) -> Result<(), RunError> {
     let mut out = io::stdout().lock();
     match ask(&host::folder::control_socket(data), command, &mut out) {
         Ok(_) => out.flush().map_err(RunError::Output),
+        Err(AskError::NotRunning) if matches!(command, Command::Sync) => {
+            Err(Refusal::new("the node is not running; start it with: edge-node serve").into())
+        }
         Err(AskError::NotRunning) => here(data, command.clone(), &mut out),
         Err(error) => Err(error.into()),
     }

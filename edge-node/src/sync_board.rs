@@ -5,14 +5,17 @@ use std::time::Duration;
 
 use sync_protocol::exchange::{Closed, Tally};
 use tokio::sync::Notify;
-use transport::Link;
 use transport::drive::{Ended, Progress};
-use transport::link::LinkStats;
+use transport::link::{LinkError, LinkStats};
+use transport::{Link, close_code};
 use vocab::Timestamp;
 
 /// A conversation that is idle counts as a success again at most this often, so that "last
 /// success" moves while nothing is written.
 const SUCCESS_EVERY_SECONDS: i64 = 1;
+
+const NOT_LET_IN: &str = "the hub no longer lets this node in: another node has taken its place, or \
+    an operator has shut it out; what is here stays readable";
 
 /// What is known of the way to the hub.
 #[derive(Debug, Default)]
@@ -40,6 +43,13 @@ pub(crate) struct SyncFacts {
 }
 
 impl SyncBoard {
+    /// A board that knows when a process before this one last succeeded.
+    pub(crate) fn new(last_success: Option<Timestamp>) -> Self {
+        let board = Self::default();
+        board.lock().last_success = last_success;
+        board
+    }
+
     /// What is known now.
     pub(crate) fn facts(&self) -> SyncFacts {
         let mut facts = self.lock().clone();
@@ -94,6 +104,12 @@ impl SyncBoard {
         facts.idle = false;
         facts.last_attempt_failed = !matches!(ended, Ended::Finished);
         facts.refusal = match ended {
+            Ended::Link(
+                LinkError::NotAdmitted | LinkError::ClosedByPeer { code: close_code::REVOKED },
+            ) => Some(NOT_LET_IN.to_owned()),
+            Ended::Link(LinkError::ClosedByPeer { code: close_code::STOPPING }) => {
+                Some("the hub was stopped".to_owned())
+            }
             Ended::Conversation(Closed::Clone | Closed::NoCommonVersion) | Ended::Link(_) => {
                 Some(ended.to_string())
             }

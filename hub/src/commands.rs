@@ -60,6 +60,11 @@ pub async fn perform(hub: Arc<Hub>, command: Command) -> Result<Answer, Refusal>
 pub(crate) fn refuse(error: impl std::error::Error) -> Refusal {
     let mut sentence = error.to_string();
     let mut cause = error.source();
+    // That the database said no for a use case is no news to a person; why is.
+    if sentence == "the write was refused" || sentence == "the read was refused" {
+        sentence = cause.map(ToString::to_string).unwrap_or(sentence);
+        cause = cause.and_then(std::error::Error::source);
+    }
     while let Some(inner) = cause {
         sentence.push_str(": ");
         sentence.push_str(&inner.to_string());

@@ -56,7 +56,7 @@ pub enum FolderError {
         chmod: &'static str,
     },
     /// Another program works in this folder.
-    #[error("another program uses {}; stop it, or ask it through its control socket", path.display())]
+    #[error("a program is running in {} already; ask it with the status command, or stop it first", path.display())]
     Held {
         /// The folder.
         path: PathBuf,

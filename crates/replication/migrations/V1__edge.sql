@@ -39,6 +39,8 @@ CREATE TABLE feed (
     count INTEGER NOT NULL,
     sum BLOB NOT NULL,
     incarnation INTEGER,
+    -- When everything was last acknowledged, milliseconds since 1970.
+    last_success INTEGER,
     received INTEGER NOT NULL DEFAULT 0,
     durable INTEGER NOT NULL DEFAULT 0,
     quarantined INTEGER NOT NULL DEFAULT 0,

@@ -11,6 +11,9 @@ CREATE TABLE stream (
     sum BLOB NOT NULL CHECK (length(sum) = 32)
 ) STRICT;
 
+-- All streams that one site keeps.
+CREATE INDEX stream_author_site ON stream (author_site) WHERE author_site IS NOT NULL;
+
 -- All streams of one subject.
 CREATE INDEX stream_subject ON stream (substr(id, 1, 17));
 

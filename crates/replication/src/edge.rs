@@ -11,7 +11,7 @@ use vocab::Timestamp;
 use crate::{LedgerError, Materialize};
 
 pub(crate) use apply::materialize;
-pub use store::{EdgeStatus, KnownNodes, NotTaken, not_taken, status};
+pub use store::{EdgeStatus, KnownNodes, NotTaken, last_success, not_taken, note_success, status};
 
 /// Answers what an [`EdgeExchange`](sync_protocol::exchange::EdgeExchange) asks of storage.
 #[derive(Debug)]

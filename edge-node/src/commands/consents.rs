@@ -74,7 +74,7 @@ pub(super) async fn grant(node: &Node, rows: Vec<ConsentRow>) -> Result<Answer, 
         .await
         .map_err(refuse)?;
     node.outbox_grew.notify_one();
-    Ok(Answer::from(format!("recorded {count} grants\n")))
+    Ok(Answer::from(super::counted("recorded", count, "grant")))
 }
 
 fn terms(

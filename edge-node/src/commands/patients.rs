@@ -3,6 +3,7 @@
 use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
+use patients::patient::BadForm;
 use patients::store::ListPage;
 use patients::{BirthDate, NewPatient, PatientEdit, PatientForm, PersonName, Phone, Sex};
 use serde::{Deserialize, Serialize};
@@ -56,7 +57,7 @@ pub(super) async fn add(node: &Node, rows: Vec<PatientRow>) -> Result<Answer, Re
             patient_ref: &row.patient_ref,
         };
         let new = NewPatient::parse(form, now)
-            .map_err(|bad| Refusal::new(format!("row {}: {bad}", number + 1)))?;
+            .map_err(|bad| refused_row(number + 1, rows.len(), &bad))?;
         fresh.push((PatientId::from_uuid(node.random.uuid(now)), new));
     }
     let count = fresh.len();
@@ -69,7 +70,14 @@ pub(super) async fn add(node: &Node, rows: Vec<PatientRow>) -> Result<Answer, Re
         .await
         .map_err(refuse)?;
     node.outbox_grew.notify_one();
-    Ok(Answer::from(format!("registered {count} patients\n")))
+    Ok(Answer::from(super::counted("registered", count, "patient")))
+}
+
+/// What is wrong with each field that is.
+fn refused_row(number: usize, of: usize, bad: &BadForm) -> Refusal {
+    let fields: Vec<String> = bad.0.iter().map(ToString::to_string).collect();
+    let place = if of > 1 { format!("row {number}: ") } else { String::new() };
+    Refusal::new(format!("{place}{}", fields.join("; ")))
 }
 
 /// Changes what the row names.

@@ -47,5 +47,10 @@ fn address(hub: &Hub, advertise: Option<&str>) -> Result<HubAddress, Refusal> {
         (None, Some(listening)) => listening.to_string(),
         (None, None) => hub.config.sync.listen.to_string(),
     };
-    text.parse().map_err(refuse)
+    text.parse().map_err(|bad: directory::address::BadAddress| {
+        Refusal::new(format!(
+            "{text} cannot stand in an invitation: {bad}; give the address that clinics use with \
+             --advertise HOST:PORT, or as sync.advertise in config.toml"
+        ))
+    })
 }

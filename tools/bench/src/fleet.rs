@@ -41,7 +41,16 @@ impl RunningHub {
     /// Starts the hub of a folder; the clinics' door is at `quic`.
     pub(crate) async fn start(path: &Path, quic: SocketAddr) -> Result<Self, BenchError> {
         let addresses = hub::server::Addresses { http: Some(ANY), sync: Some(quic) };
-        let ready = hub::server::Ready::open(path, addresses).await?;
+        // A hub that was just stopped in this process may still be letting go of its port.
+        let mut ready = hub::server::Ready::open(path, addresses).await;
+        for _ in 0..200 {
+            if !matches!(ready, Err(hub::server::ServeError::Sync(_))) {
+                break;
+            }
+            tokio::time::sleep(Duration::from_millis(20)).await;
+            ready = hub::server::Ready::open(path, addresses).await;
+        }
+        let ready = ready?;
         let hub = Arc::clone(&ready.hub);
         let (stop, shutdown) = Shutdown::new();
         Ok(Self { hub, stop, task: tokio::spawn(ready.serve(shutdown)) })

@@ -74,10 +74,10 @@ fn store_run(
         }
     }
     store::advance(conn, stream.no, run.version, run.to_idx, &foreign)?;
-    // Own entries that the hub has not confirmed yet may put us ahead of its count.
-    let diverged = run
-        .head_sum
-        .is_some_and(|sum| stream.digest.count == run.to_idx && stream.digest.short() != sum);
+    let diverged = match &run.head_sum {
+        Some(sum) => store::differs(conn, stream.no, &stream.digest, run.to_idx, sum)?,
+        None => false,
+    };
     Ok(Applied::Stored { fresh: u32::try_from(foreign.count).unwrap_or(u32::MAX), diverged })
 }
 

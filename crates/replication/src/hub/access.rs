@@ -31,6 +31,17 @@ pub fn refresh_patient(
     Ok(gained)
 }
 
+/// Gives the nodes of a site the streams that the site keeps: a clinic whose node was replaced gets
+/// back what it wrote, whether or not its patients allowed others anything.
+pub(super) fn refresh_home(conn: &Connection, site: SiteId) -> Result<(), StoreError> {
+    for stream in store::streams_of_site(conn, site)? {
+        for node in store::nodes_at(conn, &BTreeSet::from([site]))? {
+            store::set_access(conn, node.no, &stream, true)?;
+        }
+    }
+    Ok(())
+}
+
 /// As [`refresh_patient`], for one stream that just came into being.
 pub(super) fn refresh_stream(
     conn: &Connection,

@@ -75,6 +75,7 @@ impl HubStore for SqliteHub<'_> {
     fn enrol(&self, now: Timestamp, node: &NewNode) -> Result<(), StoreError> {
         store::enrol(self.conn, now, node)?;
         super::access::refresh_stream(self.conn, &crate::streams::policy_stream(), now)?;
+        super::access::refresh_home(self.conn, node.site)?;
         for patient in consent::store::patients(self.conn)? {
             super::access::refresh_patient(self.conn, patient, now)?;
         }

@@ -47,6 +47,8 @@ const AUTHOR_SITE: &str = "SELECT author_site FROM stream WHERE no = ?1";
 const STREAM: &str = "SELECT no, id, author_site, class, count FROM stream WHERE id = ?1";
 const STREAMS_OF_SUBJECT: &str = "
     SELECT no, id, author_site, class, count FROM stream WHERE substr(id, 1, 17) = ?1";
+const STREAMS_OF_SITE: &str = "
+    SELECT no, id, author_site, class, count FROM stream WHERE author_site = ?1";
 const HOME: &str = "
     SELECT author_site FROM stream
     WHERE substr(id, 1, 17) = ?1 AND author_site IS NOT NULL ORDER BY no LIMIT 1";
@@ -344,6 +346,16 @@ pub(super) fn streams_of_patient(
     let subject = any.first_chunk::<17>().copied().unwrap_or_default();
     let mut statement = conn.prepare_cached(STREAMS_OF_SUBJECT)?;
     let streams = statement.query_map([subject], access_from)?;
+    Ok(streams.collect::<Result<_, _>>()?)
+}
+
+/// The streams that a site keeps.
+pub(super) fn streams_of_site(
+    conn: &Connection,
+    site: SiteId,
+) -> Result<Vec<StreamAccess>, StoreError> {
+    let mut statement = conn.prepare_cached(STREAMS_OF_SITE)?;
+    let streams = statement.query_map([site.bytes()], access_from)?;
     Ok(streams.collect::<Result<_, _>>()?)
 }
 

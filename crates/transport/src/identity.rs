@@ -7,6 +7,7 @@ use std::fmt;
 use std::sync::Arc;
 
 use ed25519_dalek::VerifyingKey;
+use ring::hmac;
 use rustls::crypto::ring::sign::any_eddsa_type;
 use rustls::pki_types::{CertificateDer, PrivatePkcs8KeyDer};
 use rustls::sign::CertifiedKey;
@@ -46,6 +47,32 @@ pub enum IdentityError {
 pub struct TlsIdentity {
     certified: Arc<CertifiedKey>,
     public_key: [u8; KEY_BYTES],
+    after_restart: AfterRestart,
+}
+
+/// What a listener needs to tell a client that it has forgotten their connection: the same after
+/// every start, so that the client believes it at once instead of waiting for a silence to grow
+/// long enough.
+#[derive(Clone)]
+pub(crate) struct AfterRestart {
+    /// Makes the word that ends a connection, known to its client since it began.
+    pub(crate) reset_key: hmac::Key,
+    /// Tells names of connections that this listener gave out from noise.
+    pub(crate) connection_ids: u64,
+}
+
+impl AfterRestart {
+    /// Two values that tell nothing of the seed or of each other.
+    fn of(seed: &[u8; KEY_BYTES]) -> Self {
+        let seed = hmac::Key::new(hmac::HMAC_SHA256, seed);
+        let reset = hmac::sign(&seed, b"cairn forgotten connection 1");
+        let names = hmac::sign(&seed, b"cairn connection names 1");
+        let names = names.as_ref().first_chunk().copied().unwrap_or_default();
+        Self {
+            reset_key: hmac::Key::new(hmac::HMAC_SHA256, reset.as_ref()),
+            connection_ids: u64::from_be_bytes(names),
+        }
+    }
 }
 
 impl TlsIdentity {
@@ -67,13 +94,17 @@ impl TlsIdentity {
         let public_key = decode_spki(spki.as_ref())?;
         let spki = CertificateDer::from(spki.as_ref().to_vec());
         let certified = Arc::new(CertifiedKey::new(vec![spki], signing));
-        Ok(Self { certified, public_key })
+        Ok(Self { certified, public_key, after_restart: AfterRestart::of(seed) })
     }
 
     /// The public half, by which the other end knows this node.
     #[must_use]
     pub const fn public_key(&self) -> &[u8; KEY_BYTES] {
         &self.public_key
+    }
+
+    pub(crate) const fn after_restart(&self) -> &AfterRestart {
+        &self.after_restart
     }
 
     pub(crate) fn certified(&self) -> Arc<CertifiedKey> {

@@ -4,6 +4,8 @@ use std::collections::BTreeMap;
 use std::net::Ipv4Addr;
 
 use bytes::Bytes;
+use tokio::net::UdpSocket;
+use tokio::sync::watch;
 use transport::close_code;
 use transport::framing::FRAME_BYTES_MAX;
 use transport::link::{CLASSES, LinkError, TrySendError};
@@ -264,4 +266,52 @@ async fn a_narrow_link_stays_below_its_budget() {
     let stats = link.stats();
     assert!(stats.sent_bytes <= 3_300, "{stats:?}");
     assert!(stats.received_bytes <= 2_100, "{stats:?}");
+}
+
+/// A way to one of two servers at a time, as to one that is killed and started again.
+async fn detour(
+    first: std::net::SocketAddr,
+) -> (std::net::SocketAddr, watch::Sender<std::net::SocketAddr>) {
+    let front = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let back = UdpSocket::bind((Ipv4Addr::LOCALHOST, 0)).await.unwrap();
+    let address = front.local_addr().unwrap();
+    let (leads_to, to) = watch::channel(first);
+    tokio::spawn(async move {
+        let (mut up, mut down) = ([0; 2_048], [0; 2_048]);
+        let mut client = address;
+        loop {
+            tokio::select! {
+                Ok((length, from)) = front.recv_from(&mut up) => {
+                    client = from;
+                    let server = *to.borrow();
+                    back.send_to(up.get(..length).unwrap(), server).await.unwrap();
+                }
+                Ok((length, from)) = back.recv_from(&mut down) => {
+                    if from == *to.borrow() {
+                        front.send_to(down.get(..length).unwrap(), client).await.unwrap();
+                    }
+                }
+            }
+        }
+    });
+    (address, leads_to)
+}
+
+#[tokio::test]
+async fn a_server_that_was_killed_and_started_again_says_that_it_has_forgotten_the_link() {
+    let (killed, started) = (Hub::start(), Hub::start());
+    let (address, leads_to) = detour(killed.address()).await;
+    let dialer = dialer(ENROLLED);
+    let (link, _accepted) =
+        tokio::join!(within(dialer.connect(address, &killed.key)), killed.link());
+    let link = link.unwrap();
+    leads_to.send_replace(started.address());
+    link.send(1, vec![1]).await.unwrap();
+    // At once, long before the idle time.
+    assert_eq!(within(link.closed()).await, LinkError::Forgotten);
+    let (again, accepted) =
+        tokio::join!(within(dialer.connect(address, &started.key)), started.link());
+    let again = again.unwrap();
+    again.send(1, vec![2]).await.unwrap();
+    assert_eq!(within(accepted.recv()).await.unwrap().1, Bytes::from_static(&[2]));
 }

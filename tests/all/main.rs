@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod hostile_peer;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod simulation;

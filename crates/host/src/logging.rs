@@ -50,9 +50,19 @@ const OURS: [&str; 22] = [
     "tests",
 ];
 
-/// Starts logging as text at INFO, and keeps the text of panics out of the log.
+/// The environment variable that names another level than INFO, for whoever looks for the cause of
+/// a trouble: `CAIRN_LOG=debug`. No level lets a person's data into the log.
+const LEVEL_VARIABLE: &str = "CAIRN_LOG";
+
+/// Starts logging as text, at INFO unless `CAIRN_LOG` names another level, and keeps the text of
+/// panics out of the log.
 pub fn start() {
-    start_with(Level::INFO, Format::Text);
+    start_with(level(std::env::var(LEVEL_VARIABLE).ok().as_deref()), Format::Text);
+}
+
+/// The level with this name; INFO for none, and for one that does not exist.
+fn level(name: Option<&str>) -> Level {
+    name.and_then(|name| name.parse().ok()).unwrap_or(Level::INFO)
 }
 
 /// Starts logging at `level` in `format`. A second start in one process changes nothing.

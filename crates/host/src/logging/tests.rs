@@ -98,3 +98,17 @@ fn a_panic_is_logged_by_its_place_without_its_words() {
     assert!(text.contains("a defect was hit place=crates/host/src/logging/tests.rs:"), "{text}");
     assert!(!text.contains("Asha"), "{text}");
 }
+
+#[test]
+fn the_level_is_the_named_one_or_info() {
+    check_level(None, Level::INFO);
+    check_level(Some("trace"), Level::TRACE);
+    check_level(Some("WARN"), Level::WARN);
+    check_level(Some(""), Level::INFO);
+    check_level(Some("loud"), Level::INFO);
+}
+
+#[track_caller]
+fn check_level(name: Option<&str>, expected: Level) {
+    assert_eq!(level(name), expected, "{name:?}");
+}

@@ -3,6 +3,10 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod enrolment;
+#[cfg(test)]
+mod first_start;
+#[cfg(test)]
 mod hostile_peer;
 #[cfg(test)]
 mod journeys;

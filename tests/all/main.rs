@@ -3,6 +3,8 @@
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod disk_full;
+#[cfg(test)]
 mod enrolment;
 #[cfg(test)]
 mod first_start;
@@ -10,6 +12,8 @@ mod first_start;
 mod hostile_peer;
 #[cfg(test)]
 mod journeys;
+#[cfg(test)]
+mod kills;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

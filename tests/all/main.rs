@@ -1,6 +1,8 @@
 //! Tests of the whole: one binary, so that it is linked once.
 
 #[cfg(test)]
+mod at_rest;
+#[cfg(test)]
 mod bad_input;
 #[cfg(test)]
 mod disk_full;
@@ -14,6 +16,8 @@ mod hostile_peer;
 mod journeys;
 #[cfg(test)]
 mod kills;
+#[cfg(test)]
+mod leaks;
 #[cfg(test)]
 mod simulation;
 #[cfg(test)]

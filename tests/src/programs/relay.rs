@@ -31,6 +31,7 @@ struct Inner {
     passed_bytes: AtomicU64,
     /// What goes up in a second; 0 is any number.
     bytes_per_second: AtomicU64,
+    is_recording: AtomicBool,
     is_cut: AtomicBool,
     is_over: AtomicBool,
 }
@@ -53,6 +54,7 @@ impl Relay {
             captured: Mutex::default(),
             passed_bytes: AtomicU64::new(0),
             bytes_per_second: AtomicU64::new(0),
+            is_recording: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         });
@@ -100,7 +102,12 @@ impl Relay {
         self.inner.passed_bytes.load(Ordering::SeqCst)
     }
 
-    /// Every datagram that passed, both ways.
+    /// Keeps every datagram from now on.
+    pub fn record(&self) {
+        self.inner.is_recording.store(true, Ordering::SeqCst);
+    }
+
+    /// Every datagram that passed since [`record`](Self::record), both ways.
     #[must_use]
     pub fn captured(&self) -> Vec<Vec<u8>> {
         lock(&self.inner.captured).clone()
@@ -155,7 +162,9 @@ impl Inner {
             return false;
         }
         self.passed_bytes.fetch_add(bytes.len() as u64, Ordering::SeqCst);
-        lock(&self.captured).push(bytes.to_vec());
+        if self.is_recording.load(Ordering::SeqCst) {
+            lock(&self.captured).push(bytes.to_vec());
+        }
         true
     }
 

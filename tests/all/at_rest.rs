@@ -1,0 +1,172 @@
+//! What a thief finds on the disks and on the wires: nothing that can be read.
+
+use std::fs;
+use std::path::Path;
+
+use export::{Csv, ExportError, Tails};
+use patients::store::ListPage;
+use store::{Access, DatabaseKey};
+use tests::network::Dice;
+use tests::programs::network::device;
+use tests::programs::{Home, Network, Reading, body, until};
+use vocab::SiteId;
+
+/// Planted. None of it can stand anywhere by chance.
+const CANARIES: [&str; 8] = [
+    "Zebulon Quartermain-Okafor",
+    "Zebulon",
+    "Quartermain",
+    "+4915123456789",
+    "MRN-77-ZEBULON",
+    "173.41790",
+    "4.83906",
+    "wrist-of-zebulon",
+];
+
+/// Every byte of every file below `folder`, with its name.
+fn files(folder: &Path) -> Vec<(String, Vec<u8>)> {
+    let mut all = Vec::new();
+    for entry in fs::read_dir(folder).unwrap() {
+        let path = entry.unwrap().path();
+        if path.is_dir() {
+            all.extend(files(&path));
+        } else if let Ok(bytes) = fs::read(&path) {
+            all.push((path.display().to_string(), bytes));
+        }
+    }
+    all
+}
+
+/// Which canaries stand in `bytes`, as UTF-8 or as UTF-16.
+fn found(bytes: &[u8]) -> Vec<&'static str> {
+    let wide = |text: &str| text.encode_utf16().flat_map(u16::to_le_bytes).collect::<Vec<u8>>();
+    let holds = |needle: &[u8]| bytes.windows(needle.len()).any(|window| window == needle);
+    CANARIES.into_iter().filter(|text| holds(text.as_bytes()) || holds(&wide(text))).collect()
+}
+
+/// Lets the canaries pass through all three programs.
+fn plant(network: &Network) {
+    let Network { north, south, .. } = network;
+    let [name, _, _, phone, patient, pulse, potassium, device] = CANARIES;
+    north.home.tell(&["patient", "add", patient, "--name", name, "--phone", phone]);
+    north.allow(patient, "south");
+    let monitor = north.device(device);
+    let readings = [
+        Reading::pulse(device, patient, -1, pulse),
+        Reading::pulse(device, patient, -1, potassium).of("2823-3", "mmol/L"),
+        // Set aside at the clinic, and an alert that travels.
+        Reading::pulse(device, "MRN-77-ZEBULON-2", -1, pulse),
+        Reading::pulse(device, patient, -1, "84").of("59408-5", "%"),
+    ];
+    monitor.deliver(north.http(), &body("b-1", &readings));
+    north.home.tell(&["flush"]);
+    network.settle();
+    // And what is still in the open tail.
+    let open = [Reading::pulse(device, patient, 0, pulse)];
+    monitor.deliver(north.http(), &body("b-2", &open));
+    until("it is at the other clinic", || south.home.tell(&["export", "vitals"]).contains(pulse));
+}
+
+#[test]
+fn no_planted_name_or_value_is_in_any_file_or_on_any_wire() {
+    let mut network = Network::start();
+    network.north.wire.record();
+    network.south.wire.record();
+    plant(&network);
+    // The search finds what can be read.
+    let exported = network.north.home.tell(&["export", "vitals"]);
+    assert!(found(exported.as_bytes()).contains(&"173.41790"));
+    assert!(found(network.north.home.tell(&["patient", "list"]).as_bytes()).len() >= 4);
+
+    network.north.serving.kill();
+    network.south.serving.kill();
+    network.hub.kill();
+    let mut bytes = 0;
+    let mut logs = 0;
+    for (name, content) in files(network.folder()) {
+        assert_eq!(found(&content), [""; 0], "{name}");
+        assert!(!content.starts_with(b"SQLite format 3"), "{name} is not encrypted");
+        bytes += content.len();
+        logs += usize::from(name.ends_with("-wal") && content.len() > 4_096);
+    }
+    assert_eq!(logs, 3, "each database was in the middle of its work");
+    let captured: Vec<Vec<u8>> = [&network.north.wire, &network.south.wire]
+        .iter()
+        .flat_map(|wire| wire.captured())
+        .collect();
+    assert!(captured.len() > 50, "{} datagrams", captured.len());
+    for datagram in &captured {
+        assert_eq!(found(datagram), [""; 0]);
+    }
+    // Nor over the border of two datagrams.
+    assert_eq!(found(&captured.concat()), [""; 0]);
+    println!("{bytes} bytes of files and {} of datagrams", captured.concat().len());
+}
+
+/// Everything that can be read from the database, or `None` when it is refused.
+fn read_all(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
+    // A reader alone cannot make the files that stand beside a database in use.
+    let conn = store::open(path, &DatabaseKey::new(*key), Access::Write).ok()?;
+    let site = SiteId::from_bytes([0; 16]);
+    let mut all = Vec::new();
+    type List<'a> = &'a dyn Fn(&mut Csv<&mut Vec<u8>>) -> Result<(), ExportError>;
+    let lists: [List<'_>; 3] = [
+        &|csv| export::vitals(&conn, site, Tails::Included, csv),
+        &|csv| export::alerts(&conn, site, csv),
+        &|csv| export::quarantine(&conn, csv),
+    ];
+    for list in lists {
+        let mut csv = Csv::new(&mut all);
+        list(&mut csv).ok()?;
+        csv.finish().ok()?;
+    }
+    let page = ListPage { after: None, rows: 500 };
+    let patients = patients::store::list(&conn, site, page).ok()?;
+    let streams = replication::ledger::inspect::walk(&conn).ok()?;
+    let names =
+        patients.iter().flat_map(|patient| &patient.name).map(|name| name.reveal().as_str());
+    all.extend(names.flat_map(str::bytes));
+    all.extend(format!("{streams:?}").bytes());
+    Some(all)
+}
+
+#[test]
+fn a_flipped_bit_in_the_database_is_noticed_or_without_effect() {
+    let mut network = Network::start();
+    plant(&network);
+    let home: &Home = &network.north.home;
+    let second = device(home, "mon-2");
+    let readings: Vec<Reading> = (0..2_000)
+        .map(|at| Reading::pulse("mon-2", CANARIES[4], -at - 5, &format!("{}.5", 60 + at % 40)))
+        .collect();
+    second.deliver(network.north.http(), &body("b-1", &readings));
+    network.north.serving.stop();
+
+    let text = fs::read_to_string(home.path().join("database.key")).unwrap();
+    let key = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes()).unwrap();
+    let key: [u8; 32] = key.try_into().unwrap();
+    let database = home.path().join("data.db");
+    // The last to close a database brings everything from its log into it.
+    drop(store::open(&database, &DatabaseKey::new(key), Access::Write).unwrap());
+    let whole = fs::read(database).unwrap();
+    let path = network.folder().join("flipped.db");
+    fs::write(&path, &whole).unwrap();
+    let expected = read_all(&path, &key).unwrap();
+    assert!(expected.len() > 2_000 * 20);
+    assert_eq!(read_all(&path, &[7; 32]), None, "another key");
+
+    let mut dice = Dice::new(12);
+    let mut noticed = 0;
+    for flip in 0..300 {
+        let mut bytes = whole.clone();
+        let at = usize::try_from(dice.below(whole.len() as u64)).unwrap();
+        bytes[at] ^= 1 << dice.below(8);
+        fs::write(&path, &bytes).unwrap();
+        match read_all(&path, &key) {
+            None => noticed += 1,
+            Some(read) => assert!(read == expected, "flip {flip} at {at} is silent"),
+        }
+    }
+    println!("{noticed} of 300 flips noticed, the others were in pages that nothing read");
+    assert!(noticed > 0);
+}

@@ -1,15 +1,17 @@
 //! What a thief finds on the disks and on the wires: nothing that can be read.
 
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
 use export::{Csv, ExportError, Tails};
 use patients::store::ListPage;
+use replication::streams::{Topic, topic};
 use store::{Access, DatabaseKey};
 use tests::network::Dice;
 use tests::programs::network::device;
 use tests::programs::{Home, Network, Reading, body, until};
-use vocab::SiteId;
+use vocab::{PatientId, SiteId};
 
 /// Planted. None of it can stand anywhere by chance.
 const CANARIES: [&str; 8] = [
@@ -103,6 +105,46 @@ fn no_planted_name_or_value_is_in_any_file_or_on_any_wire() {
     println!("{bytes} bytes of files and {} of datagrams", captured.concat().len());
 }
 
+/// The key of a home's database.
+fn key_of(home: &Home) -> [u8; 32] {
+    let text = fs::read_to_string(home.path().join("database.key")).unwrap();
+    let key = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes()).unwrap();
+    key.try_into().unwrap()
+}
+
+#[test]
+fn a_clinic_holds_no_stream_of_a_patient_who_did_not_allow_it() {
+    let mut network = Network::start();
+    plant(&network);
+    let Network { north, south, .. } = &mut network;
+    north.patient("p-2", "Somebody Else");
+    let monitor = north.device("mon-2");
+    let reading = Reading::pulse("mon-2", "p-2", -1, "84").of("59408-5", "%");
+    monitor.deliver(north.http(), &body("b-1", &[reading]));
+    north.home.tell(&["flush"]);
+    until("all of it is at the hub", || north.is_in_step());
+    let list = north.home.tell(&["patient", "list"]);
+    let id_of = |name: &str| -> PatientId {
+        let line = list.lines().find(|line| line.contains(name)).unwrap();
+        line.split(',').next().unwrap().parse().unwrap()
+    };
+    let (allowed, other) = (id_of(CANARIES[0]), id_of("Somebody Else"));
+    south.serving.stop();
+    north.serving.stop();
+    let subjects = |home: &Home| -> BTreeSet<PatientId> {
+        let key = DatabaseKey::new(key_of(home));
+        let conn = store::open(&home.path().join("data.db"), &key, Access::Write).unwrap();
+        let streams = replication::ledger::inspect::walk(&conn).unwrap();
+        let patients = streams.iter().filter_map(|walk| match topic(&walk.stream) {
+            Topic::Patient(patient, _) => Some(patient),
+            Topic::Policy | Topic::Unknown => None,
+        });
+        patients.collect()
+    };
+    assert_eq!(subjects(&north.home), [allowed, other].into());
+    assert_eq!(subjects(&south.home), [allowed].into(), "not even that the other exists");
+}
+
 /// Everything that can be read from the database, or `None` when it is refused.
 fn read_all(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
     // A reader alone cannot make the files that stand beside a database in use.
@@ -142,9 +184,7 @@ fn a_flipped_bit_in_the_database_is_noticed_or_without_effect() {
     second.deliver(network.north.http(), &body("b-1", &readings));
     network.north.serving.stop();
 
-    let text = fs::read_to_string(home.path().join("database.key")).unwrap();
-    let key = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes()).unwrap();
-    let key: [u8; 32] = key.try_into().unwrap();
+    let key = key_of(home);
     let database = home.path().join("data.db");
     // The last to close a database brings everything from its log into it.
     drop(store::open(&database, &DatabaseKey::new(key), Access::Write).unwrap());

@@ -10,6 +10,7 @@ mod homes;
 mod house;
 mod logs;
 mod manifests;
+mod promises;
 mod protocol;
 mod shape;
 mod source;

@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 
 use directory::{Invitation, JoinRequest, JoinResponse, Refusal};
 use tests::programs::binaries::Binary;
-use tests::programs::network::{folder, invitation};
+use tests::programs::network::{door, folder, invitation};
 use tests::programs::{Home, Serving};
 use transport::{Dialer, LinkProfile, TlsIdentity};
 
@@ -22,18 +22,17 @@ impl Door {
         let home = Home::new(Binary::Hub, folder.path(), "hub");
         home.tell(&["init"]);
         let hub = home.serve();
-        let invitation = invitation(&home, "north", hub.quic.unwrap()).parse().unwrap();
+        let invitation = invitation(&home, "north", door(&hub)).parse().unwrap();
         Self { home, hub, invitation, _folder: folder }
     }
 
     fn address(&self) -> SocketAddr {
-        self.hub.quic.unwrap()
+        door(&self.hub)
     }
 
     fn restart(&mut self) {
-        let address = self.address().to_string();
         self.hub.kill();
-        self.hub = self.home.serve_hub(&address);
+        self.hub = self.home.serve();
     }
 
     fn sites(&self) -> usize {

@@ -8,8 +8,9 @@ mod payloads;
 mod peer;
 
 use serde_json::Value;
-use tests::programs::network::{Clinic, folder, invitation, join, number};
-use tests::programs::{Home, Reading, Serving, binaries::Binary, body};
+use tests::programs::binaries::Binary;
+use tests::programs::network::{Clinic, door, folder, invitation, join, number};
+use tests::programs::{Home, Reading, Relay, Serving, body};
 
 use peer::{Author, Peer};
 
@@ -20,6 +21,8 @@ struct World {
     honest: Clinic,
     /// The hostile node's folder, which the real program can use as well.
     home: Home,
+    /// That program's way to the hub.
+    wire: Relay,
     author: Author,
     hub_key: [u8; 32],
     _folder: tempfile::TempDir,
@@ -38,11 +41,12 @@ impl World {
 
         let home = Home::new(Binary::EdgeNode, folder.path(), "hostile");
         home.tell(&["init"]);
-        let line = invitation(&hub_home, "hostile", hub.quic.unwrap());
+        let wire = Relay::to(door(&hub));
+        let line = invitation(&hub_home, "hostile", wire.address());
         home.tell(&["join", &line]);
         let hub_key = line.parse::<directory::Invitation>().unwrap().hub_tls_key;
         let author = Author::of(&home);
-        Self { hub_home, hub, honest, home, author, hub_key, _folder: folder }
+        Self { hub_home, hub, honest, home, wire, author, hub_key, _folder: folder }
     }
 
     /// Opens a conversation and greets.
@@ -54,7 +58,7 @@ impl World {
 
     /// Opens a conversation and says nothing yet.
     fn dial_silently(&self) -> Peer {
-        Peer::dial(&self.author.tls_seed, self.hub.quic.unwrap(), &self.hub_key)
+        Peer::dial(&self.author.tls_seed, door(&self.hub), &self.hub_key)
     }
 
     /// What the hub has set aside.
@@ -77,9 +81,9 @@ impl World {
     }
 
     fn restart_hub(&mut self) {
-        let address = self.hub.quic.unwrap().to_string();
         self.hub.kill();
-        self.hub = self.hub_home.serve_hub(&address);
+        self.hub = self.hub_home.serve();
+        [&self.honest.wire, &self.wire].into_iter().for_each(|wire| wire.lead_to(door(&self.hub)));
     }
 
     /// How the hub sees the hostile site.

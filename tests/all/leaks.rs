@@ -4,7 +4,7 @@
 use std::cell::RefCell;
 
 use tests::programs::http::{Answer, ask, digest, get, post};
-use tests::programs::network::{Clinic, invitation};
+use tests::programs::network::{Clinic, door, invitation};
 use tests::programs::{Network, Reading, body, until};
 
 const NAME: &str = "Philippa Thistlewood";
@@ -148,7 +148,7 @@ fn no_log_metric_or_refusal_holds_a_persons_data() {
         gathered.add("a status", home.tell(&["status", "--json"]));
     }
     gathered.add("the hub's list of what it set aside", network.hub_home.tell(&["quarantine"]));
-    let line = invitation(&network.hub_home, "east", network.hub.quic.unwrap());
+    let line = invitation(&network.hub_home, "east", door(&network.hub));
     gathered.add("an invitation", line);
     network.restart_hub();
     network.north.restart();

@@ -6,7 +6,7 @@ use sync_protocol::entry::WithheldReason;
 use sync_protocol::message::{
     Behind, Compare, Message, StreamAck, StreamPosition, StreamState, Verdict,
 };
-use tests::programs::network::number;
+use tests::programs::network::{door, number};
 use tests::programs::{Reading, body, until};
 use transport::dialer::DialError;
 use transport::link::LinkError;
@@ -28,7 +28,7 @@ fn patient(world: &World) -> PatientId {
 #[test]
 fn a_key_that_was_never_enrolled_gets_no_conversation() {
     let mut world = World::start();
-    let hub = world.hub.quic.unwrap();
+    let hub = door(&world.hub);
     // The node's other key is enrolled for another purpose.
     for seed in [[9; 32], world.author.node_seed] {
         let peer = Peer::dial(&seed, hub, &world.hub_key);

@@ -67,6 +67,20 @@ fn a_link_that_was_cut_is_taken_up_again_and_nothing_is_lost() {
 }
 
 #[test]
+fn a_clinic_on_a_narrow_line_gets_its_readings_through() {
+    let (mut network, monitor) = begin();
+    network.north.serving.stop();
+    network.north.home.configure("[sync]\nlink = \"narrow\"");
+    network.north.serving = network.north.home.serve();
+    // 64 kbit/s.
+    network.north.wire.slow_down(8_000);
+    let mut sent = upload(&network.north, &monitor, 0..2);
+    network.restart_hub();
+    sent.extend(upload(&network.north, &monitor, 2..3));
+    check_everywhere(&network, sent);
+}
+
+#[test]
 fn a_conversation_survives_a_change_of_address_in_the_middle() {
     let (mut network, monitor) = begin();
     network.north.wire.slow_down(200_000);
@@ -103,8 +117,7 @@ fn restarts_of_hub_and_clinic_in_the_middle_lose_nothing() {
     sent.extend(upload(&network.north, &monitor, 9..11));
     network.north.serving.stop();
     network.north.serving = network.north.home.serve();
-    let address = network.hub.quic.unwrap().to_string();
-    network.hub = network.hub_home.serve_hub(&address);
+    network.start_hub();
     check_everywhere(&network, sent);
 }
 

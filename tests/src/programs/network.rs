@@ -74,12 +74,23 @@ impl Network {
         self.folder.path()
     }
 
-    /// Kills the hub and starts it again, where the wires lead.
+    /// Kills the hub and starts it again.
     #[track_caller]
     pub fn restart_hub(&mut self) {
-        let address = self.hub.quic.expect("a hub has a door for clinics").to_string();
         self.hub.kill();
-        self.hub = self.hub_home.serve_hub(&address);
+        self.start_hub();
+    }
+
+    /// Starts the hub and lets the wires lead to it.
+    ///
+    /// It gets another port than before, because somebody else may have taken the old one; clinics
+    /// see the end of the wire, which stays where it is.
+    #[track_caller]
+    pub fn start_hub(&mut self) {
+        self.hub = self.hub_home.serve();
+        for clinic in [&self.north, &self.south] {
+            clinic.wire.lead_to(door(&self.hub));
+        }
     }
 
     /// Waits until the clinics have nothing to tell and nothing to fetch.
@@ -185,7 +196,7 @@ impl Alone {
         let home = Home::new(Binary::EdgeNode, folder.path(), "clinic");
         home.tell(&["init"]);
         home.configure(settings);
-        home.tell(&["join", &invitation(&hub_home, "clinic", hub.quic.expect("a hub has one"))]);
+        home.tell(&["join", &invitation(&hub_home, "clinic", door(&hub))]);
         drop(hub);
         let serving = home.serve();
         Self { home, serving, _folder: folder }
@@ -204,6 +215,17 @@ pub fn device(home: &Home, name: &str) -> Device {
     let line = answer.lines().nth(1).and_then(|line| line.split_once(','));
     let (_, key) = line.expect("the answer has a line with the key");
     Device { name: name.to_owned(), key: key.to_owned() }
+}
+
+/// Where a hub answers clinics.
+///
+/// # Panics
+///
+/// For a program that is no hub.
+#[track_caller]
+#[must_use]
+pub fn door(hub: &Serving) -> SocketAddr {
+    hub.quic.expect("a hub has a door for clinics")
 }
 
 /// An invitation of `site` that leads to `address`.
@@ -227,7 +249,7 @@ pub fn invitation(hub: &Home, site: &str, address: SocketAddr) -> String {
 #[track_caller]
 #[must_use]
 pub fn join(home: &Home, hub_home: &Home, hub: &Serving, site: &str) -> Clinic {
-    let wire = Relay::to(hub.quic.expect("a hub has a door for clinics"));
+    let wire = Relay::to(door(hub));
     home.tell(&["join", &invitation(hub_home, site, wire.address())]);
     let serving = home.serve();
     Clinic { home: home.clone(), serving, wire }

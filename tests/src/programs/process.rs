@@ -137,31 +137,15 @@ impl Home {
     #[track_caller]
     #[must_use]
     pub fn serve(&self) -> Serving {
-        match self.binary {
-            Binary::Hub => self.serve_hub("127.0.0.1:0"),
-            Binary::EdgeNode => self.serve_with(&["--listen", "127.0.0.1:0"]),
-        }
+        let arguments = match self.binary {
+            Binary::Hub => &["--listen", "127.0.0.1:0", "--sync-listen", "127.0.0.1:0"][..],
+            Binary::EdgeNode => &["--listen", "127.0.0.1:0"],
+        };
+        self.serve_with(arguments)
     }
 
-    /// As [`serve`](Self::serve), a hub that clinics find at this address.
-    ///
-    /// # Panics
-    ///
-    /// When it does not serve.
     #[track_caller]
-    #[must_use]
-    pub fn serve_hub(&self, sync: &str) -> Serving {
-        self.serve_with(&["--listen", "127.0.0.1:0", "--sync-listen", sync])
-    }
-
-    /// Starts serving with these arguments.
-    ///
-    /// # Panics
-    ///
-    /// When it does not serve.
-    #[track_caller]
-    #[must_use]
-    pub fn serve_with(&self, arguments: &[&str]) -> Serving {
+    fn serve_with(&self, arguments: &[&str]) -> Serving {
         let clock = Clock::system();
         let mut child = self
             .command(&[&["serve"], arguments].concat())

@@ -100,7 +100,7 @@ impl Overview {
                 sealed: self.open.sealed_readings,
             },
             patients: self.patients,
-            alerts: self.alerts.all,
+            alerts: self.alerts.all(),
             alerts_critical_open: self.open_critical,
             last_success: self.sync.last_success.map(|at| at.to_string()),
             idle: self.sync.idle,
@@ -157,7 +157,7 @@ impl Overview {
             self.open.segments,
             self.open.open_readings,
             self.patients,
-            self.alerts.all,
+            self.alerts.all(),
             self.open_critical,
         )
     }

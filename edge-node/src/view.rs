@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
-use alerts::store::{AlertNo, Kept};
+use alerts::store::Kept;
 use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
@@ -38,7 +38,7 @@ impl EdgeView {
         let read = self.node.readers.read(move |conn| {
             let mut names = Names::new(site);
             let rows = u32::try_from(ROWS).unwrap_or(u32::MAX);
-            let mut newest = alerts::store::list(conn, AlertNo::NEWEST, rows * 5)?;
+            let mut newest = alerts::store::newest(conn, ROWS * 5)?;
             // Critical and present first; among equals the newest.
             newest.sort_by_key(|kept| {
                 (kept.alert.late, std::cmp::Reverse(kept.alert.raised.severity))
@@ -79,7 +79,7 @@ impl Provide for EdgeView {
                 ("rejected", overview.readings.rejected),
                 ("readings not sealed yet", overview.open.open_readings),
                 ("critical alerts", overview.open_critical),
-                ("alerts in all", overview.alerts.all),
+                ("alerts in all", overview.alerts.all()),
                 ("patients", overview.patients),
                 ("entries from other clinics", entries.foreign),
                 ("batches refused since start", counted.refused_batches),

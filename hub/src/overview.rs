@@ -58,7 +58,7 @@ impl Overview {
             patients: self.patients,
             quarantined: self.held.quarantined,
             forks: self.held.forks,
-            alerts: self.alerts.all,
+            alerts: self.alerts.all(),
             durable: "no backup is configured",
             sent_bytes_total: self.traffic.0,
             received_bytes_total: self.traffic.1,
@@ -79,7 +79,7 @@ impl Overview {
             self.patients,
             self.held.quarantined,
             self.held.forks,
-            self.alerts.all,
+            self.alerts.all(),
             self.alerts.critical,
         );
         for (site, connected) in &self.sites {

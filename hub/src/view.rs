@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 
-use alerts::store::AlertNo;
 use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
@@ -101,7 +100,7 @@ impl Provide for HubView {
                 ("entries", held.entries),
                 ("streams", held.streams),
                 ("patients", overview.patients),
-                ("alerts", overview.alerts.all),
+                ("alerts", overview.alerts.all()),
                 ("critical alerts", overview.alerts.critical),
                 ("set aside", held.quarantined),
                 ("forked positions", held.forks),
@@ -152,9 +151,8 @@ fn site_name(conn: &Connection, site: SiteId) -> Result<String, StoreError> {
 }
 
 fn alert_table(conn: &Connection) -> Result<Table, StoreError> {
-    let limit = u32::try_from(ROWS).unwrap_or(u32::MAX);
     let mut rows = Vec::new();
-    for kept in alerts::store::list(conn, AlertNo::NEWEST, limit)? {
+    for kept in alerts::store::newest(conn, ROWS)? {
         let alert = &kept.alert;
         let mark = match (alert.late, alert.is_urgent()) {
             (true, _) => Mark::Past,

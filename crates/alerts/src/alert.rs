@@ -3,10 +3,10 @@
 use std::fmt;
 
 use vitals::code::LoincCode;
-use vitals::reading::{Identity, Reading, ReadingKey};
+use vitals::reading::Reading;
 use vitals::unit_text::UnitText;
 use vitals::value::SentValue;
-use vocab::{DeviceName, PatientId, Timestamp};
+use vocab::Timestamp;
 
 use crate::rules::Raised;
 
@@ -45,19 +45,6 @@ impl Alert {
         }
     }
 
-    /// The name of the reading that raised it.
-    #[must_use]
-    pub fn reading_key(&self, device: &DeviceName, patient: PatientId) -> ReadingKey {
-        let identity = Identity {
-            time: self.time,
-            code: self.code,
-            value: &self.value,
-            sequence: self.sequence,
-            unit: &self.unit,
-        };
-        ReadingKey::of(device, patient, identity)
-    }
-
     /// Whether somebody must come now: critical, and not about the past.
     #[must_use]
     pub fn is_urgent(&self) -> bool {
@@ -80,6 +67,7 @@ pub(crate) mod tests {
     use super::*;
     use crate::{Direction, RuleTable, Severity};
     use vitals::reading::SealedReading;
+    use vocab::PatientId;
 
     /// A reading of patient 1 at 17:22, received `after_seconds` later.
     pub(crate) fn reading(code: &str, unit: &str, value: &str, after_seconds: i64) -> Reading {
@@ -114,14 +102,6 @@ pub(crate) mod tests {
         let alert = judge(&reading(code, unit, value, 1));
         let raised = alert.map(|alert| (alert.raised.severity, alert.raised.direction));
         assert_eq!(raised, expected, "{value} {unit}");
-    }
-
-    #[test]
-    fn an_alert_names_its_reading() {
-        let device: DeviceName = "ward-06-mon".parse().unwrap();
-        let reading = reading("59408-5", "%", "86", 1);
-        let alert = judge(&reading).unwrap();
-        assert_eq!(alert.reading_key(&device, reading.patient), reading.key(&device));
     }
 
     #[test]

@@ -1,9 +1,8 @@
 //! Turns readings into alerts a person must see.
 //!
 //! The rules are data with a version ([`RuleTable`]). A reading raises at most one alert, the most
-//! severe that applies; an alert is known by its reading, its rule and the version of the rules, so
-//! the same reading never alarms twice. A late reading raises an alert that is kept and shown but
-//! never paged.
+//! severe that applies, when it is stored; one that is known already is not judged again, so the same
+//! reading never alarms twice. A late reading raises an alert that is kept and shown but never paged.
 
 pub mod alert;
 pub mod fact;

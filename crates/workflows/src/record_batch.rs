@@ -120,11 +120,12 @@ fn raise(
                 rules_version: state.rules.version(),
                 alerts: some.to_vec(),
             };
-            alerts::store::record(conn, patient, state.own_site()?, &fact, now)?;
+            let payload = fact.to_bytes();
+            alerts::store::record(conn, patient, state.own_site()?, &fact, &payload, now)?;
             let draft = Draft {
                 stream: patient_stream(patient, Compartment::Alerts),
                 kind: FactKind::Alerts,
-                payload: fact.to_bytes(),
+                payload,
                 own_salt: true,
                 urgent: fact.is_urgent(),
             };

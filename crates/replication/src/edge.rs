@@ -46,13 +46,13 @@ impl EdgeDesk {
         match op {
             EdgeOp::LoadHello => Ok(EdgeReply::Hello(store::hello(conn)?)),
             EdgeOp::MarkReceived { received, durable, incarnation, verdicts, streams } => {
-                let newly = store::mark_received(conn, &received)?;
+                store::mark_received(conn, &received)?;
                 store::mark_durable(conn, &durable)?;
                 store::mark_verdicts(conn, &verdicts)?;
                 if let Some(incarnation) = incarnation {
                     store::set_incarnation(conn, incarnation)?;
                 }
-                let diverged = store::compare_streams(conn, &streams, &newly)?;
+                let diverged = store::compare_streams(conn, &streams)?;
                 Ok(EdgeReply::Received { diverged })
             }
             EdgeOp::ReadOutbox { class, after, skip, bytes_max } => {

@@ -1,7 +1,5 @@
 //! SQL of an edge's own queue and of what it may have from others.
 
-use std::collections::BTreeMap;
-
 use rusqlite::{Connection, OptionalExtension as _, params};
 use store::StoreError;
 use sync_protocol::exchange::{HelloState, OutboxCursor, OutboxEntry, OutboxPage};
@@ -31,8 +29,7 @@ const INCARNATION: &str = "SELECT incarnation FROM feed";
 const SET_INCARNATION: &str = "UPDATE feed SET incarnation = ?1";
 const MARK_RECEIVED: &str = "
     UPDATE outbox SET state = 1
-    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq BETWEEN ?2 AND ?3 AND state = 0
-    RETURNING stream";
+    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq BETWEEN ?2 AND ?3 AND state = 0";
 const COUNT_RECEIVED: &str = "UPDATE feed SET received = received + ?1";
 const MARK_DURABLE: &str = "
     UPDATE outbox SET state = 2
@@ -53,7 +50,8 @@ const SUBSCRIBE: &str = "
     INSERT INTO subscription (stream, version, idx, foreign_sum) VALUES (?1, ?2, 0, zeroblob(32))
     ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version)";
 const FOLLOW_OWN: &str = "
-    UPDATE subscription SET idx = ?2 WHERE stream = ?1 AND idx = ?3";
+    INSERT INTO subscription (stream, version, idx, foreign_sum) VALUES (?1, 0, ?2, zeroblob(32))
+    ON CONFLICT (stream) DO UPDATE SET idx = max(idx, excluded.idx)";
 const SUBSCRIPTION_SUM: &str =
     "SELECT foreign_count, foreign_sum FROM subscription WHERE stream = ?1";
 const ADVANCE: &str = "
@@ -70,7 +68,8 @@ const FEED: &str = "SELECT count, sum FROM feed";
 const SET_FEED: &str = "UPDATE feed SET count = ?1, sum = ?2";
 const FEED_BY_STREAM: &str = "
     SELECT stream.id, subscription.foreign_count, subscription.foreign_sum
-    FROM subscription JOIN stream ON stream.no = subscription.stream";
+    FROM subscription JOIN stream ON stream.no = subscription.stream
+    WHERE subscription.foreign_count > 0";
 const OUTBOX: &str = concat!(
     "SELECT outbox.start, outbox.oseq, start.epoch, ",
     entry_columns!(),
@@ -147,6 +146,8 @@ pub(crate) fn enqueue(
     let (start, oseq): (i64, i64) = conn
         .prepare_cached(NEXT_OSEQ)?
         .query_row([epoch.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    // Other classes are read in the order of writing, from where the last page ended.
+    let urgent = urgent && class == Class::Urgent;
     conn.prepare_cached(ENQUEUE)?.execute(params![
         start,
         oseq,
@@ -201,27 +202,24 @@ fn count_of(limit: usize) -> i64 {
     i64::try_from(limit).unwrap_or(i64::MAX)
 }
 
-/// Marks own entries as held by the hub; answers how many of each stream that is news of.
+/// Marks own entries as held by the hub.
 pub(super) fn mark_received(
     conn: &Connection,
     received: &[(Epoch, Ranges)],
-) -> Result<BTreeMap<i64, u64>, StoreError> {
-    let mut newly: BTreeMap<i64, u64> = BTreeMap::new();
+) -> Result<(), StoreError> {
+    let mut newly = 0;
     let mut statement = conn.prepare_cached(MARK_RECEIVED)?;
     for (epoch, ranges) in received {
         for (low, high) in ranges.runs() {
             let bounds = params![epoch.0.cast_signed(), low.cast_signed(), high.cast_signed()];
-            let mut rows = statement.query(bounds)?;
-            while let Some(row) = rows.next()? {
-                *newly.entry(row.get(0)?).or_default() += 1;
-            }
+            newly += statement.execute(bounds)?;
         }
     }
-    let count: u64 = newly.values().sum();
-    if count > 0 {
-        conn.prepare_cached(COUNT_RECEIVED)?.execute([count.cast_signed()])?;
+    if newly > 0 {
+        let newly = i64::try_from(newly).unwrap_or(i64::MAX);
+        conn.prepare_cached(COUNT_RECEIVED)?.execute([newly])?;
     }
-    Ok(newly)
+    Ok(())
 }
 
 pub(super) fn mark_durable(conn: &Connection, durable: &[(Epoch, u64)]) -> Result<(), StoreError> {
@@ -268,26 +266,20 @@ pub(super) fn set_incarnation(conn: &Connection, incarnation: u64) -> Result<(),
     Ok(())
 }
 
-/// Takes the hub's word on streams that grew. Where nothing but our own entries came since, we hold
-/// the stream up to its head. Answers how many of the streams of which we hold as many entries as
-/// the hub have another sum.
+/// Takes the hub's word on streams that grew by entries of ours. Where we hold the very same
+/// entries, we hold the stream up to there. Counting our own alone would not do: those that are
+/// acknowledged late came before what others wrote meanwhile. Answers how many of the streams of
+/// which we hold as many entries as the hub have another sum.
 pub(super) fn compare_streams(
     conn: &Connection,
     streams: &[StreamState],
-    newly: &BTreeMap<i64, u64>,
 ) -> Result<u32, StoreError> {
     let mut diverged = 0;
     for state in streams {
         let Some(row) = ledger::find_stream(conn, &state.stream)? else { continue };
-        let own = newly.get(&row.no).copied().unwrap_or(0);
-        if let Some(before) = state.count.checked_sub(own) {
-            conn.prepare_cached(FOLLOW_OWN)?.execute(params![
-                row.no,
-                state.count.cast_signed(),
-                before.cast_signed()
-            ])?;
-        }
-        if differs(conn, row.no, &row.digest, state.count, &state.sum)? {
+        if (row.digest.count, row.digest.short()) == (state.count, state.sum) {
+            conn.prepare_cached(FOLLOW_OWN)?.execute(params![row.no, state.count.cast_signed()])?;
+        } else if differs(conn, row.no, &row.digest, state.count, &state.sum)? {
             diverged += 1;
         }
     }

@@ -119,6 +119,12 @@ impl AlertsRaised {
         self.alerts.iter().any(Alert::is_urgent)
     }
 
+    /// Whether all of these are history: their readings came late.
+    #[must_use]
+    pub fn is_past(&self) -> bool {
+        self.alerts.iter().all(|alert| alert.late)
+    }
+
     /// The canonical bytes, at most [`FACT_BYTES_MAX`] for at most [`ALERTS_MAX`] alerts.
     #[must_use]
     pub fn to_bytes(&self) -> Vec<u8> {

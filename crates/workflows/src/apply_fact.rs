@@ -41,7 +41,11 @@ impl Materialize for Rooms {
                     .map(|_| ())
                     .map_err(consent_refusal)
             }
-            (FactKind::Alerts, Topic::Patient(patient, Compartment::Alerts)) => {
+            // Those about the past come with the readings.
+            (
+                FactKind::Alerts,
+                Topic::Patient(patient, Compartment::Alerts | Compartment::Vitals),
+            ) => {
                 let site = author_site(conn, arrived)?;
                 match alerts::store::apply(conn, patient, site, arrived.payload, self.now) {
                     Ok(_) => Ok(()),

@@ -122,8 +122,12 @@ fn raise(
             };
             let payload = fact.to_bytes();
             alerts::store::record(conn, patient, state.own_site()?, &fact, &payload, now)?;
+            // What is about the past goes with the readings: nobody waits for it, and a device that
+            // was away for days must not stand in front of somebody who needs help now.
+            let compartment =
+                if fact.is_past() { Compartment::Vitals } else { Compartment::Alerts };
             let draft = Draft {
-                stream: patient_stream(patient, Compartment::Alerts),
+                stream: patient_stream(patient, compartment),
                 kind: FactKind::Alerts,
                 payload,
                 own_salt: true,

@@ -63,6 +63,15 @@ prop_compose! {
     }
 }
 
+#[test]
+fn a_fact_is_past_when_nothing_in_it_is_new() {
+    let mut fact = plain();
+    assert!(!fact.is_past());
+    fact.alerts.retain(|alert| alert.late);
+    assert_eq!(fact.alerts.len(), 1);
+    assert!(fact.is_past());
+}
+
 proptest! {
     #[test]
     fn alerts_read_back_as_themselves(fact in fact()) {

@@ -139,6 +139,10 @@ impl Desk<EdgeExchange> for EdgeSide {
         EdgeDesk::is_read(op)
     }
 
+    fn is_urgent(&self, op: &EdgeOp) -> bool {
+        EdgeDesk::is_urgent(op)
+    }
+
     async fn read(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
         let mut rooms = self.rooms();
         let read: Result<_, ReadError<LedgerError>> = self

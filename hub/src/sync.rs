@@ -96,6 +96,10 @@ impl Desk<HubExchange> for HubSide {
         HubDesk::is_read(op)
     }
 
+    fn is_urgent(&self, op: &HubOp) -> bool {
+        HubDesk::is_urgent(op)
+    }
+
     async fn read(&self, ops: Vec<HubOp>) -> Vec<HubReply> {
         let (node, now, key) = (self.node.clone(), self.hub.clock.now(), self.hub.key);
         let read: Result<_, ReadError<LedgerError>> = self

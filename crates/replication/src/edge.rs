@@ -5,10 +5,11 @@ pub(crate) mod store;
 mod apply;
 
 use ::store::Connection;
+use sync_protocol::Class;
 use sync_protocol::exchange::{EdgeOp, EdgeReply};
 use vocab::Timestamp;
 
-use crate::{LedgerError, Materialize};
+use crate::{LedgerError, Materialize, streams};
 
 pub(crate) use apply::materialize;
 pub use store::{EdgeStatus, KnownNodes, NotTaken, last_success, not_taken, note_success, status};
@@ -28,6 +29,13 @@ impl EdgeDesk {
             | EdgeOp::ReadFeed { .. } => true,
             EdgeOp::MarkReceived { .. } | EdgeOp::Apply(_) | EdgeOp::ForgetAcks(_) => false,
         }
+    }
+
+    /// Whether `op` stores what somebody must see now. It goes before other writes: it is in a stream
+    /// of its own, so no chain is broken.
+    #[must_use]
+    pub fn is_urgent(op: &EdgeOp) -> bool {
+        matches!(op, EdgeOp::Apply(run) if streams::class(&run.stream) == Class::Urgent)
     }
 
     /// Performs `op`. A writing one runs inside the caller's transaction; its reply must not reach

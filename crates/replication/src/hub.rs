@@ -8,11 +8,11 @@ pub(crate) mod store;
 use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested};
 use sync_protocol::message::{StreamPosition, StreamState, Verdict};
-use sync_protocol::{Epoch, NodeId, StreamId};
+use sync_protocol::{Class, Epoch, NodeId, StreamId};
 use vocab::{SiteId, SiteName, Timestamp};
 
 use crate::gate::Released;
-use crate::{LedgerError, Materialize};
+use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
 pub use sqlite::SqliteHub;
@@ -193,6 +193,15 @@ impl HubDesk {
             | HubOp::Rewind(_)
             | HubOp::Compare(_) => false,
         }
+    }
+
+    /// Whether `op` stores what somebody must see now. It goes before other writes: it is in streams
+    /// of its own, so no chain is broken.
+    #[must_use]
+    pub fn is_urgent(op: &HubOp) -> bool {
+        let HubOp::Ingest(entries) = op else { return false };
+        let class = |ingest: &IngestEntry| streams::class(&ingest.entry.get().header.stream);
+        entries.iter().all(|entry| class(entry) == Class::Urgent)
     }
 
     /// Performs `op` for `node`. A writing one runs inside the caller's transaction; nothing of its

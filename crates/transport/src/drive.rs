@@ -1,8 +1,9 @@
 //! The loop that drives one conversation over one link.
 //!
 //! The conversation says what it wants stored and sent; the loop gives writes to storage in order,
-//! as many as have gathered while the last ones were committed, and hands over frames only while
-//! their class has room, so that what is urgent can still overtake inside the conversation.
+//! as many as have gathered while the last ones were committed, urgent ones before the others, and
+//! hands over frames only while their class has room, so that what is urgent can still overtake
+//! inside the conversation.
 
 use std::time::Duration;
 
@@ -16,9 +17,7 @@ use tokio::sync::mpsc;
 use crate::Link;
 use crate::close_code;
 use crate::link::{LinkError, TrySendError};
-
-/// Writes given to storage in one go.
-const WRITES_MAX: usize = 64;
+use crate::write_queue::WriteQueue;
 
 /// Something from elsewhere in the program that a conversation must hear of.
 #[derive(Clone, Debug)]
@@ -79,6 +78,8 @@ pub struct Progress {
 pub trait Desk<C: Conversation>: Sync {
     /// Whether an operation only reads.
     fn is_read(&self, op: &C::Op) -> bool;
+    /// Whether a writing operation goes before those that wait. It must not depend on them.
+    fn is_urgent(&self, op: &C::Op) -> bool;
     /// Performs reading operations on one snapshot. Operations without an answer give none.
     fn read(&self, ops: Vec<C::Op>) -> impl Future<Output = Vec<C::Reply>> + Send;
     /// Performs writing operations in order and answers after they are committed.
@@ -112,20 +113,26 @@ pub async fn drive<C: Conversation, D: Desk<C>>(
     now_ms: impl Fn() -> u64 + Send,
 ) -> Ended {
     let mut reads: Vec<C::Op> = Vec::new();
-    let mut writes: Vec<C::Op> = Vec::new();
+    let mut writes = WriteQueue::new();
     let mut reading = std::pin::pin!(None);
     let mut writing = std::pin::pin!(None);
     let mut finishing = false;
     loop {
         while let Some(op) = conversation.poll_store() {
-            if desk.is_read(&op) { reads.push(op) } else { writes.push(op) }
+            if desk.is_read(&op) {
+                reads.push(op);
+            } else {
+                let urgent = desk.is_urgent(&op);
+                writes.push(op, urgent);
+            }
         }
         if reading.is_none() && !reads.is_empty() {
             reading.set(Some(desk.read(std::mem::take(&mut reads))));
         }
-        if writing.is_none() && !writes.is_empty() {
-            let rest = writes.split_off(writes.len().min(WRITES_MAX));
-            writing.set(Some(desk.write(std::mem::replace(&mut writes, rest))));
+        if writing.is_none()
+            && let Some(ops) = writes.take()
+        {
+            writing.set(Some(desk.write(ops)));
         }
         let room = link.room_changed();
         let ready = |class: Class| link.has_room(class.number());

@@ -17,6 +17,7 @@ pub mod pinning;
 
 pub mod config;
 pub mod socket;
+mod write_queue;
 
 pub mod close_code;
 mod lanes;

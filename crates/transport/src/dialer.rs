@@ -90,7 +90,7 @@ impl Dialer {
         let Bound { socket, granted_bytes } = socket::bind_any().map_err(DialError::Socket)?;
         tracing::debug!(granted_bytes, "socket for outgoing links");
         let endpoint =
-            Endpoint::new(config::dialing_endpoint(profile), None, socket, Arc::new(TokioRuntime))
+            Endpoint::new(config::dialing_endpoint(), None, socket, Arc::new(TokioRuntime))
                 .map_err(DialError::Socket)?;
         let transport = Arc::new(config::client_transport(profile));
         Ok(Self { endpoint, identity: identity.clone(), profile, transport })

@@ -124,7 +124,7 @@ impl Listener {
         let bound = socket::bind(address).map_err(cannot)?;
         warn_if_small(bound.granted_bytes);
         let endpoint = Endpoint::new(
-            config::listening_endpoint(identity, profile),
+            config::listening_endpoint(identity),
             Some(server.base()),
             bound.socket,
             Arc::new(TokioRuntime),

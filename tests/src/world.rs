@@ -3,6 +3,8 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use consent::fact::ConsentEvent;
+use replication::edge::EdgeDesk;
+use replication::hub::HubDesk;
 use replication::streams::{Topic, topic};
 use sync_protocol::exchange::{HubOp, HubReply, Run};
 use sync_protocol::{Class, NodeId};
@@ -280,21 +282,27 @@ impl World {
 
     fn store_at_edge(&mut self, at: usize) -> bool {
         let Some(clinic) = self.clinics.get_mut(at) else { return false };
-        let Some(op) = clinic.exchange.as_mut().and_then(|exchange| exchange.poll_store()) else {
-            return false;
-        };
-        let reply = clinic.perform(self.now, op);
-        if let Some(exchange) = &mut clinic.exchange {
-            exchange.stored(self.now, reply);
+        let Some(exchange) = &mut clinic.exchange else { return false };
+        let ops = urgent_first(|| exchange.poll_store(), EdgeDesk::is_urgent);
+        let any = !ops.is_empty();
+        for op in ops {
+            let reply = clinic.perform(self.now, op);
+            if let Some(exchange) = &mut clinic.exchange {
+                exchange.stored(self.now, reply);
+            }
         }
-        true
+        any
     }
 
     fn store_at_hub(&mut self, key: NodeId) -> bool {
-        let Some(op) = self.hub.exchanges.get_mut(&key).and_then(|exchange| exchange.poll_store())
-        else {
-            return false;
-        };
+        let Some(exchange) = self.hub.exchanges.get_mut(&key) else { return false };
+        let ops = urgent_first(|| exchange.poll_store(), HubDesk::is_urgent);
+        let any = !ops.is_empty();
+        ops.into_iter().for_each(|op| self.perform_at_hub(key, op));
+        any
+    }
+
+    fn perform_at_hub(&mut self, key: NodeId, op: HubOp) {
         let ingests = matches!(op, HubOp::Ingest(_));
         let performed = self.hub.perform(self.now, key, op);
         if ingests {
@@ -311,7 +319,6 @@ impl World {
                 exchange.wake();
             }
         }
-        true
     }
 
     fn transmit(&mut self, at: usize) {
@@ -483,4 +490,11 @@ impl World {
     fn break_(&mut self, invariant: u32, what: String) {
         self.broken.push(Broken { invariant, what });
     }
+}
+
+/// What storage was asked, in the order in which the programs do it.
+fn urgent_first<Op>(poll: impl FnMut() -> Option<Op>, is_urgent: impl Fn(&Op) -> bool) -> Vec<Op> {
+    let mut ops: Vec<Op> = std::iter::from_fn(poll).collect();
+    ops.sort_by_key(|op| !is_urgent(op));
+    ops
 }

@@ -120,7 +120,7 @@ fn now() -> Timestamp {
 }
 
 fn stored(fresh: u32) -> Applied {
-    Applied::Stored { fresh, diverged: false }
+    Applied::Stored { fresh, diverged: false, admits: false }
 }
 
 #[test]

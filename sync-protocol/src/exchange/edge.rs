@@ -1,6 +1,6 @@
 //! The edge's side of a conversation.
 
-use std::collections::{BTreeSet, VecDeque};
+use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::acks::SentAcks;
 use super::intake::{Intake, Taken};
@@ -14,7 +14,7 @@ use crate::message::{
     Behind, Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
     Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
-use crate::{Class, Epoch, NodeId, limits};
+use crate::{Class, Epoch, NodeId, StreamId, limits};
 
 /// How long between two greetings on a link that loses them (milliseconds).
 const GREETING_REPEAT_MS: Now = 3_000;
@@ -52,6 +52,8 @@ pub struct EdgeExchange {
     marks: Marks,
     intake: Intake,
     acks: SentAcks,
+    /// Streams of which a run came before the certificate of its author; within the hub's window.
+    not_yet: BTreeMap<StreamId, StreamPosition>,
     to_forget: Vec<StreamPosition>,
     forgetting: bool,
     /// Own entries that the hub wants in their long form.
@@ -82,6 +84,7 @@ impl EdgeExchange {
             marks: Marks::default(),
             intake: Intake::default(),
             acks: SentAcks::default(),
+            not_yet: BTreeMap::new(),
             to_forget: Vec::new(),
             forgetting: false,
             full_wanted: BTreeSet::new(),
@@ -265,7 +268,7 @@ impl EdgeExchange {
         self.phase == Phase::Steady
     }
 
-    /// Whether everything we have is at the hub and nothing waits to be sent or stored.
+    /// Whether everything we have is at the hub, what it sent is stored here, and nothing waits.
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.is_steady()
@@ -276,6 +279,7 @@ impl EdgeExchange {
             && self.asked == 0
             && self.intake.is_empty()
             && self.acks.is_empty()
+            && self.not_yet.is_empty()
             && self.to_forget.is_empty()
             && !self.forgetting
             && self.full_wanted.is_empty()
@@ -383,9 +387,13 @@ impl EdgeExchange {
     }
 
     fn applied(&mut self, now: Now, position: StreamPosition, applied: Applied) {
-        let (fresh, diverged) = match applied {
-            Applied::Stored { fresh, diverged } => (fresh, diverged),
-            Applied::NotYet => return,
+        let (fresh, diverged, admits) = match applied {
+            Applied::Stored { fresh, diverged, admits } => (fresh, diverged, admits),
+            Applied::NotYet { have } => {
+                let position = StreamPosition { to_idx: have, ..position };
+                self.not_yet.insert(position.stream, position);
+                return;
+            }
             Applied::Behind { have } => {
                 // Every run under way says the same; once is enough.
                 let position = StreamPosition { to_idx: have, ..position };
@@ -400,6 +408,13 @@ impl EdgeExchange {
         self.tally.divergences += u64::from(diverged);
         let ack = self.acks.add(now, self.pumps.bytes(), vec![position]);
         self.lanes.send(Class::Control, &ack.into());
+        self.not_yet.remove(&position.stream);
+        if admits {
+            // Otherwise the hub sends them again only when it has waited long enough.
+            for (_, position) in std::mem::take(&mut self.not_yet) {
+                self.lanes.send(Class::Control, &Behind { position }.into());
+            }
+        }
     }
 
     fn need_full(&mut self, need: NeedFull) {

@@ -133,9 +133,14 @@ pub enum Applied {
         fresh: u32,
         /// Whether the stream's sum was compared and differed.
         diverged: bool,
+        /// Whether it lets in authors, so that what was [`NotYet`](Self::NotYet) may be now.
+        admits: bool,
     },
-    /// Its author is not known yet; the hub will send it again.
-    NotYet,
+    /// Its author is not known yet; the stream is held only up to here.
+    NotYet {
+        /// The last position held.
+        have: u64,
+    },
     /// The stream is held only up to here, and the run begins later.
     Behind {
         /// The last position held.
@@ -143,7 +148,7 @@ pub enum Applied {
     },
 }
 
-/// What an edge's storage answers, in the order it was asked.
+/// What an edge's storage answers, in the order in which it did what was asked.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum EdgeReply {
     /// To [`EdgeOp::LoadHello`].

@@ -11,12 +11,13 @@ use vocab::Timestamp;
 use super::store::{self, KnownNodes};
 use crate::ledger::store::{self as ledger, StreamRow};
 use crate::materialize::{Arrived, MaterializeError};
+use crate::streams::{self, Topic};
 use crate::{LedgerError, Materialize};
 
 /// Why a run is not stored.
 enum Held {
-    /// An author is not known yet.
-    NotYet,
+    /// An author is not known yet; the stream is held up to here.
+    NotYet(u64),
     /// Something before it is missing.
     Behind(u64),
     Failed(LedgerError),
@@ -45,7 +46,7 @@ pub(super) fn apply(
     let position = StreamPosition { stream: run.stream, version: run.version, to_idx: run.to_idx };
     match ::store::savepoint(conn, |conn| store_run(conn, now, run, rooms, known)) {
         Ok(applied) => Ok(EdgeReply::Applied(position, applied)),
-        Err(Held::NotYet) => Ok(EdgeReply::Applied(position, Applied::NotYet)),
+        Err(Held::NotYet(have)) => Ok(EdgeReply::Applied(position, Applied::NotYet { have })),
         Err(Held::Behind(have)) => Ok(EdgeReply::Applied(position, Applied::Behind { have })),
         Err(Held::Failed(error)) => Err(error),
     }
@@ -66,7 +67,7 @@ fn store_run(
     let mut foreign = SetDigest::EMPTY;
     for (entry, key) in run.entries {
         if !known.is_known(conn, &entry.get().header.origin)? {
-            return Err(Held::NotYet);
+            return Err(Held::NotYet(have));
         }
         if let Some((id, grown)) = store_entry(conn, now, &stream, entry, key, rooms)? {
             stream = grown;
@@ -78,7 +79,9 @@ fn store_run(
         Some(sum) => store::differs(conn, stream.no, &stream.digest, run.to_idx, sum)?,
         None => false,
     };
-    Ok(Applied::Stored { fresh: u32::try_from(foreign.count).unwrap_or(u32::MAX), diverged })
+    let fresh = u32::try_from(foreign.count).unwrap_or(u32::MAX);
+    let admits = fresh > 0 && streams::topic(&run.stream) == Topic::Policy;
+    Ok(Applied::Stored { fresh, diverged, admits })
 }
 
 /// Stores one entry of somebody else; `None` when it was here before.

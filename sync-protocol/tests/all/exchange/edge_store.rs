@@ -53,6 +53,8 @@ pub(crate) struct EdgeStore {
     pub(crate) foreign: BTreeMap<StreamId, Copy>,
     pub(crate) unconfirmed: BTreeMap<StreamId, StreamPosition>,
     incarnation: Option<u64>,
+    /// No author is known until something in the policy class is stored.
+    pub(crate) knows_nobody: bool,
 }
 
 /// In the model a stream's class is its scope.
@@ -77,6 +79,7 @@ impl EdgeStore {
             foreign: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
             incarnation: None,
+            knows_nobody: false,
         }
     }
 
@@ -242,6 +245,11 @@ impl EdgeStore {
         if run.from_idx > copy.idx {
             return EdgeReply::Applied(position, Applied::Behind { have: copy.idx });
         }
+        let admits = self.knows_nobody && class_of(&run.stream) == Class::Policy;
+        self.knows_nobody &= !admits;
+        if self.knows_nobody {
+            return EdgeReply::Applied(position, Applied::NotYet { have: copy.idx });
+        }
         let mut fresh_count = 0;
         for (entry, key) in run.entries {
             let header = entry.get().header;
@@ -260,7 +268,7 @@ impl EdgeStore {
                 }
                 Err((NotFresh::Known, _)) => {}
                 Err((NotFresh::Gap { .. }, _)) => {
-                    return EdgeReply::Applied(position, Applied::NotYet);
+                    return EdgeReply::Applied(position, Applied::NotYet { have: copy.idx });
                 }
                 Err((NotFresh::Fork, _)) => panic!("no author forks in the model"),
             }
@@ -274,7 +282,7 @@ impl EdgeStore {
         let whole = self.whole(&run.stream);
         let diverged =
             run.head_sum.is_some_and(|sum| whole.count == run.to_idx && whole.short() != sum);
-        EdgeReply::Applied(position, Applied::Stored { fresh: fresh_count, diverged })
+        EdgeReply::Applied(position, Applied::Stored { fresh: fresh_count, diverged, admits })
     }
 
     /// The stream as the hub has it: what others wrote and what the hub received of us.

@@ -132,6 +132,22 @@ fn only_the_senders_own_entries_are_taken() {
 }
 
 #[test]
+fn what_came_before_the_certificate_of_its_author_is_taken_right_after_it() {
+    let mut pair = Pair::new();
+    pair.edge_store.knows_nobody = true;
+    let (alerts, policy) = (stream(Class::Urgent, 1), stream(Class::Policy, 1));
+    pair.offer(alerts, &[b"one".to_vec(), b"two".to_vec()]);
+    pair.run();
+    assert_eq!(pair.at_edge(&alerts), 0);
+    assert!(!pair.edge.is_idle(), "not up to date");
+    pair.offer(policy, &[b"certificate".to_vec()]);
+    // No time passes.
+    pair.run();
+    assert_eq!(pair.at_edge(&alerts), 2);
+    assert!(pair.is_idle());
+}
+
+#[test]
 fn a_run_that_is_bad_at_the_hub_stops_no_other() {
     let mut pair = Pair::new();
     let (bad, good) = (stream(Class::Records, 1), stream(Class::Records, 2));

@@ -51,9 +51,12 @@ const REF_OF: &str = "
     ORDER BY site != ?2, site LIMIT 1";
 
 const LIST: &str = "
-    SELECT id, name, birth_date, sex, phone, conflicts,
-        (SELECT ref FROM patient_ref WHERE patient = id AND site = ?1 AND shown = 1)
-    FROM patient WHERE id > ?2 ORDER BY id LIMIT ?3";
+    SELECT id, name, birth_date, sex, phone, conflicts, number.ref, number.site
+    FROM patient LEFT JOIN patient_ref AS number
+        ON number.patient = id AND (number.site, number.ref) = (
+            SELECT site, ref FROM patient_ref WHERE patient = id AND shown = 1
+            ORDER BY site != ?1, site LIMIT 1)
+    WHERE id > ?2 ORDER BY id LIMIT ?3";
 
 const CLASHES: &str = "
     SELECT site, ref, patient FROM patient_ref AS outer
@@ -95,8 +98,8 @@ pub struct Listed {
     pub sex: Sensitive<Sex>,
     /// The phone number, if there is one.
     pub phone: Option<Sensitive<Phone>>,
-    /// The number at the clinic that was asked for.
-    pub patient_ref: Option<PatientRef>,
+    /// The number at the clinic that was asked for, else at another, and which clinic that is.
+    pub number: Option<(PatientRef, SiteId)>,
     /// How many fields a person has to settle.
     pub conflicts: u32,
 }
@@ -198,6 +201,7 @@ fn read_listed(row: &Row<'_>) -> rusqlite::Result<Result<Listed, StoreError>> {
     let (name, date): (String, String) = (row.get(1)?, row.get(2)?);
     let (sex, phone): (String, String) = (row.get(3)?, row.get(4)?);
     let number: Option<String> = row.get(6)?;
+    let numbered_by: Option<[u8; 16]> = row.get(7)?;
     let (id, conflicts) = (PatientId::from_bytes(row.get(0)?), row.get(5)?);
     let read = || {
         Some(Listed {
@@ -206,7 +210,12 @@ fn read_listed(row: &Row<'_>) -> rusqlite::Result<Result<Listed, StoreError>> {
             birth_date: if_any(&date, |text| BirthDate::parse(text).ok())?,
             sex: Sensitive::new(Sex::parse(&sex).ok()?),
             phone: if_any(&phone, |text| Phone::parse(text).ok())?,
-            patient_ref: number.map(|number| number.parse()).transpose().ok()?,
+            number: match (number, numbered_by) {
+                (Some(number), Some(site)) => {
+                    Some((number.parse().ok()?, SiteId::from_bytes(site)))
+                }
+                _ => None,
+            },
             conflicts,
         })
     };

@@ -1,5 +1,6 @@
 //! Patients from the command line.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
@@ -7,7 +8,8 @@ use patients::patient::BadForm;
 use patients::store::ListPage;
 use patients::{BirthDate, NewPatient, PatientEdit, PatientForm, PersonName, Phone, Sex};
 use serde::{Deserialize, Serialize};
-use vocab::{PatientId, Sensitive};
+use store::Connection;
+use vocab::{PatientId, Sensitive, SiteId};
 use workflows::WorkflowError;
 use workflows::edit_patient::edit_patient;
 use workflows::register_patient::register_patient;
@@ -123,16 +125,31 @@ fn edits(row: &PatientRow, now: vocab::Timestamp) -> Result<Vec<PatientEdit>, Re
 pub(super) fn list(node: Arc<Node>) -> Result<Answer, Refusal> {
     let site = node.own_site()?;
     Ok(pieces(node, move |conn, out| {
-        out.row(["patient_id", "patient_ref", "name", "birth_date", "sex", "phone", "conflicts"])?;
+        out.row([
+            "patient_id",
+            "patient_ref",
+            "numbered_by",
+            "name",
+            "birth_date",
+            "sex",
+            "phone",
+            "conflicts",
+        ])?;
         let mut after = None;
+        let mut names = BTreeMap::new();
         loop {
             let page = patients::store::list(conn, site, ListPage { after, rows: LIST_ROWS })?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
             for patient in &page {
+                let number = patient.number.as_ref();
+                let numbered_by = number.map_or("", |(_, by)| {
+                    names.entry(*by).or_insert_with(|| name_of(conn, *by)).as_str()
+                });
                 out.row([
                     patient.id.to_string().as_str(),
-                    patient.patient_ref.as_ref().map_or("", |number| number.as_str()),
+                    number.map_or("", |(number, _)| number.as_str()),
+                    numbered_by,
                     patient.name.as_ref().map_or("", |name| name.reveal().as_str()),
                     &text(patient.birth_date.as_ref()),
                     patient.sex.reveal().code(),
@@ -142,6 +159,12 @@ pub(super) fn list(node: Arc<Node>) -> Result<Answer, Refusal> {
             }
         }
     }))
+}
+
+/// The name of a clinic; its id while the directory does not know it.
+fn name_of(conn: &Connection, site: SiteId) -> String {
+    let name = directory::store::sites::site_name(conn, site).ok().flatten();
+    name.map_or_else(|| site.to_string(), |name| name.to_string())
 }
 
 fn text<T: ToString>(value: Option<&Sensitive<T>>) -> String {

@@ -23,7 +23,10 @@ fn commands_reach_a_running_and_a_stopped_node_but_no_folder_that_another_progra
     assert!(!socket.exists(), "a program that stopped leaves no socket");
     north.tell(&["patient", "add", "p-2", "--name", "While Stopped"]);
     let list = north.tell(&["patient", "list"]);
-    assert!(list.contains(",p-1,While Running,") && list.contains(",p-2,While Stopped,"), "{list}");
+    assert!(
+        list.contains(",p-1,north,While Running,") && list.contains(",p-2,north,While Stopped,"),
+        "{list}"
+    );
     assert_eq!(number(&north.status(), &["patients"]), 2);
 
     let lock = File::open(north.path().join("lock")).unwrap();

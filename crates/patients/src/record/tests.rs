@@ -247,9 +247,24 @@ fn a_list_is_walked_page_by_page() {
         let page = list(&conn, site(1), ListPage { after, rows: 2 }).unwrap();
         let Some(last) = page.last() else { break };
         after = Some(last.id);
-        seen.extend(page.into_iter().map(|listed| listed.patient_ref.unwrap()));
+        seen.extend(page.into_iter().map(|listed| listed.number.unwrap().0));
     }
     assert_eq!(seen, [1, 2, 3, 4, 5].map(|n| number(&format!("mrn-{n}"))));
+}
+
+#[test]
+fn a_list_shows_the_own_number_before_that_of_another_clinic() {
+    let (here, there, _) = two_clinics();
+    let shown = |conn: &Connection, at: u8| {
+        let page = ListPage { after: None, rows: 9 };
+        list(conn, site(at), page).unwrap().remove(0).number
+    };
+    let first = shown(&here, 1).unwrap();
+    assert_eq!(first.1, site(1));
+    assert_eq!(shown(&there, 2), Some(first.clone()));
+    edit(&there, patient(1), &[PatientEdit::Ref(number("south-1"))], author(2)).unwrap();
+    assert_eq!(shown(&there, 2), Some((number("south-1"), site(2))));
+    assert_eq!(shown(&there, 1), Some(first));
 }
 
 /// One step of a history: which clinic edits what, and whom it hears from before.

@@ -144,8 +144,12 @@ pub(super) async fn list(node: &Node, patient_ref: String) -> Result<Answer, Ref
             let patient = find(conn, own_site, &patient_ref)?;
             let state = consent::store::state_of(conn, patient)?;
             let mut text = String::new();
-            for kept in consent::store::list(conn, patient)? {
-                text.push_str(&line(conn, &state, &kept.event, now)?);
+            let mut events: Vec<ConsentEvent> =
+                consent::store::list(conn, patient)?.into_iter().map(|kept| kept.event).collect();
+            // What came from elsewhere was stored later than it was said.
+            events.sort_by_key(|event| std::cmp::Reverse(said_at(event)));
+            for event in &events {
+                text.push_str(&line(conn, &state, event, now)?);
             }
             Ok::<_, WorkflowError>(text)
         })
@@ -153,6 +157,13 @@ pub(super) async fn list(node: &Node, patient_ref: String) -> Result<Answer, Ref
         .map_err(refuse)?;
     let text = if text.is_empty() { "nothing was allowed to anybody\n".to_owned() } else { text };
     Ok(Answer::from(text))
+}
+
+const fn said_at(event: &ConsentEvent) -> Timestamp {
+    match event {
+        ConsentEvent::Grant(grant) => grant.terms().granted_at,
+        ConsentEvent::Revoke(revoke) => revoke.terms().revoked_at,
+    }
 }
 
 fn line(

@@ -41,6 +41,13 @@ impl HubAddress {
     pub fn as_str(&self) -> &str {
         &self.0
     }
+
+    /// Whether only programs on the hub's own machine can reach it there.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        self.0.parse::<SocketAddr>().is_ok_and(|socket| socket.ip().to_canonical().is_loopback())
+            || self.0.starts_with("localhost:")
+    }
 }
 
 impl FromStr for HubAddress {
@@ -155,6 +162,20 @@ pub(crate) mod tests {
         check("HUB-2.Example.Org:4433", Ok("hub-2.example.org:4433"));
         check("localhost:4433", Ok("localhost:4433"));
         check("hub.example.org:04433", Ok("hub.example.org:4433"));
+    }
+
+    #[test]
+    fn what_only_this_machine_reaches_is_told_apart() {
+        for (text, here) in [
+            ("127.0.0.1:4433", true),
+            ("[::1]:4433", true),
+            ("[::ffff:127.0.0.1]:4433", true),
+            ("localhost:4433", true),
+            ("192.0.2.7:4433", false),
+            ("localhost.example.org:4433", false),
+        ] {
+            assert_eq!(text.parse::<HubAddress>().unwrap().is_loopback(), here, "{text}");
+        }
     }
 
     #[test]

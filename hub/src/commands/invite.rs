@@ -7,6 +7,9 @@ use vocab::{SiteId, SiteName};
 use super::refuse;
 use crate::node::Hub;
 
+const ONLY_HERE: &str = "only for clinics on this machine: it names a loopback address; for others \
+    give the address that they use with --advertise HOST:PORT, or as sync.advertise in config.toml\n";
+
 /// Makes an invitation: one line, and a QR code for phones.
 pub(super) async fn invite(
     hub: &Hub,
@@ -34,6 +37,9 @@ pub(super) async fn invite(
     if qr {
         text.push_str(&invitation.qr());
         text.push_str(&format!("\nworks once, for {site}, until {expires_at}\n"));
+        if invitation.hub_address.is_loopback() {
+            text.push_str(ONLY_HERE);
+        }
     }
     Ok(Answer::from(text))
 }

@@ -25,8 +25,8 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use clap::Parser;
-use device_sim::Recording;
 use device_sim::recording::RecordingError;
+use device_sim::{Recording, describe};
 use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
@@ -172,22 +172,6 @@ async fn remove(folder: &TempDir) -> io::Result<()> {
         sleep(Duration::from_millis(50)).await;
     }
     fs::remove_dir_all(folder.path())
-}
-
-/// The error with what caused it.
-fn describe(error: &dyn Error) -> String {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some errors already hold the text of their cause.
-        if !sentence.ends_with(&text) {
-            sentence.push_str(": ");
-            sentence.push_str(&text);
-        }
-        cause = error.source();
-    }
-    sentence
 }
 
 #[cfg(test)]

@@ -12,9 +12,11 @@ pub mod replay;
 pub mod wire;
 
 mod connection;
+mod describe;
 mod device;
 mod pace;
 
+pub use describe::describe;
 pub use faults::Faults;
 pub use keys::Keys;
 pub use outcome::Outcome;

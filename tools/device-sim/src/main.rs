@@ -11,7 +11,7 @@ use clap::Parser;
 use device_sim::batch::{BATCH_READINGS, BATCH_READINGS_MAX};
 use device_sim::replay::{DEVICES_AT_ONCE, NodeAddress, PATIENCE};
 use device_sim::wire::Summary;
-use device_sim::{Faults, Keys, Plan, Recording, replay};
+use device_sim::{Faults, Keys, Plan, Recording, describe, replay};
 use indicatif::{ProgressBar, ProgressStyle};
 use tokio::time::Instant;
 
@@ -132,22 +132,6 @@ fn within(least: usize, most: usize) -> impl Fn(&str) -> Result<usize, String> +
 fn chance(text: &str) -> Result<f64, String> {
     let number = text.parse().ok().filter(|number| (0.0..=1.0).contains(number));
     number.ok_or_else(|| "a number from 0 to 1".to_owned())
-}
-
-/// The error with what caused it.
-fn describe(error: &dyn Error) -> String {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    while let Some(error) = cause {
-        let text = error.to_string();
-        // Some errors already hold the text of their cause.
-        if !sentence.ends_with(&text) {
-            sentence.push_str(": ");
-            sentence.push_str(&text);
-        }
-        cause = error.source();
-    }
-    sentence
 }
 
 /// Errors of writing to standard error have nowhere to go.

@@ -1,10 +1,8 @@
 //! A patient's details change, field by field.
 
 use patients::PatientEdit;
-use replication::Draft;
-use replication::streams::patient_stream;
 use store::Connection;
-use vocab::{Compartment, FactKind, PatientId, Timestamp};
+use vocab::{PatientId, Timestamp};
 
 use crate::{EdgeState, WorkflowError};
 
@@ -23,13 +21,6 @@ pub fn edit_patient(
     let Some(change) = patients::edit(conn, id, edits, state.record_author()?)? else {
         return Ok(false);
     };
-    let draft = Draft {
-        stream: patient_stream(id, Compartment::Identity),
-        kind: FactKind::DocumentChange,
-        payload: change.payload,
-        own_salt: false,
-        urgent: false,
-    };
-    state.author.write(conn, now, draft)?;
+    state.queue_change(conn, now, id, change)?;
     Ok(true)
 }

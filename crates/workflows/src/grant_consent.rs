@@ -2,10 +2,8 @@
 
 use consent::fact::ConsentEvent;
 use consent::{Grant, GrantTerms};
-use replication::Draft;
-use replication::streams::patient_stream;
 use store::Connection;
-use vocab::{Compartment, Timestamp};
+use vocab::Timestamp;
 
 use crate::{EdgeState, WorkflowError};
 
@@ -27,13 +25,6 @@ pub fn grant_consent(
     let grant = Grant::new(terms)?;
     consent::store::record_grant(conn, grant.clone(), state.own_site()?, now)?;
     let event = ConsentEvent::Grant(grant.clone());
-    let draft = Draft {
-        stream: patient_stream(patient, Compartment::Consent),
-        kind: event.kind(),
-        payload: event.to_bytes(),
-        own_salt: true,
-        urgent: false,
-    };
-    state.author.write(conn, now, draft)?;
+    state.queue_consent(conn, now, patient, &event)?;
     Ok(grant)
 }

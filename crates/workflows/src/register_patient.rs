@@ -1,10 +1,8 @@
 //! A patient becomes known at this clinic.
 
 use patients::NewPatient;
-use replication::Draft;
-use replication::streams::patient_stream;
 use store::Connection;
-use vocab::{Compartment, FactKind, PatientId, Timestamp};
+use vocab::{PatientId, Timestamp};
 
 use crate::{EdgeState, WorkflowError};
 
@@ -21,13 +19,5 @@ pub fn register_patient(
     new: &NewPatient,
 ) -> Result<(), WorkflowError> {
     let change = patients::register(conn, id, new, state.record_author()?)?;
-    let draft = Draft {
-        stream: patient_stream(id, Compartment::Identity),
-        kind: FactKind::DocumentChange,
-        payload: change.payload,
-        own_salt: false,
-        urgent: false,
-    };
-    state.author.write(conn, now, draft)?;
-    Ok(())
+    state.queue_change(conn, now, id, change)
 }

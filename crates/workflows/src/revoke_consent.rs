@@ -2,10 +2,8 @@
 
 use consent::fact::ConsentEvent;
 use consent::{Revoke, RevokeTerms};
-use replication::Draft;
-use replication::streams::patient_stream;
 use store::Connection;
-use vocab::{Compartment, Timestamp};
+use vocab::Timestamp;
 
 use crate::{EdgeState, WorkflowError};
 
@@ -24,13 +22,6 @@ pub fn revoke_consent(
     let revoke = Revoke::new(terms)?;
     consent::store::record_revoke(conn, revoke.clone(), state.own_site()?, now)?;
     let event = ConsentEvent::Revoke(revoke.clone());
-    let draft = Draft {
-        stream: patient_stream(patient, Compartment::Consent),
-        kind: event.kind(),
-        payload: event.to_bytes(),
-        own_salt: true,
-        urgent: false,
-    };
-    state.author.write(conn, now, draft)?;
+    state.queue_consent(conn, now, patient, &event)?;
     Ok(revoke)
 }

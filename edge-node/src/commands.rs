@@ -10,8 +10,6 @@ mod join;
 mod patients;
 mod status;
 
-use std::sync::Arc;
-
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
 
@@ -108,31 +106,31 @@ pub enum Command {
 /// # Errors
 ///
 /// [`Refusal`] with a sentence for the person who asked.
-pub async fn perform(node: Arc<Node>, command: Command) -> Result<Answer, Refusal> {
+pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
     match command {
-        Command::Status { json } => status::status(&node, json).await,
+        Command::Status { json } => status::status(node, json).await,
         Command::Flush => {
-            let sealed = crate::chores::seal(&node, 0).await.map_err(refuse)?;
+            let sealed = crate::chores::seal(node, 0).await.map_err(Refusal::because)?;
             Ok(Answer::from(format!("sealed {sealed} open segments\n")))
         }
         Command::Sync => {
             node.sync.ask();
             Ok(Answer::from("looking for the hub now\n".to_owned()))
         }
-        Command::Join { invitation } => join::join(&node, &invitation).await,
-        Command::Sites => join::sites(&node).await,
-        Command::DeviceAdd { rows } => devices::add(&node, rows).await,
-        Command::DeviceRotate { device } => devices::rotate(&node, &device).await,
-        Command::DeviceRevoke { device } => devices::revoke(&node, &device).await,
-        Command::DeviceList => devices::list(&node).await,
-        Command::PatientAdd { rows } => patients::add(&node, rows).await,
-        Command::PatientEdit { row } => patients::edit(&node, row).await,
+        Command::Join { invitation } => join::join(node, &invitation).await,
+        Command::Sites => join::sites(node).await,
+        Command::DeviceAdd { rows } => devices::add(node, rows).await,
+        Command::DeviceRotate { device } => devices::rotate(node, &device).await,
+        Command::DeviceRevoke { device } => devices::revoke(node, &device).await,
+        Command::DeviceList => devices::list(node).await,
+        Command::PatientAdd { rows } => patients::add(node, rows).await,
+        Command::PatientEdit { row } => patients::edit(node, row).await,
         Command::PatientList => patients::list(node),
-        Command::ConsentGrant { rows } => consents::grant(&node, rows).await,
+        Command::ConsentGrant { rows } => consents::grant(node, rows).await,
         Command::ConsentRevoke { patient_ref, site } => {
-            consents::revoke(&node, patient_ref, site).await
+            consents::revoke(node, patient_ref, site).await
         }
-        Command::ConsentList { patient_ref } => consents::list(&node, patient_ref).await,
+        Command::ConsentList { patient_ref } => consents::list(node, patient_ref).await,
         Command::Export { what } => Ok(export::export(node, what)),
         Command::Quarantine => Ok(export::quarantine(node)),
         Command::Refused => Ok(export::refused(node)),
@@ -143,21 +141,4 @@ pub async fn perform(node: Arc<Node>, command: Command) -> Result<Answer, Refusa
 fn counted(done: &str, count: usize, what: &str) -> String {
     let plural = if count == 1 { "" } else { "s" };
     format!("{done} {count} {what}{plural}\n")
-}
-
-/// An error and its causes as one sentence. Our errors hold nothing about a person.
-pub(crate) fn refuse(error: impl std::error::Error) -> Refusal {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    // That the database said no for a use case is no news to a person; why is.
-    if sentence == "the write was refused" || sentence == "the read was refused" {
-        sentence = cause.map(ToString::to_string).unwrap_or(sentence);
-        cause = cause.and_then(std::error::Error::source);
-    }
-    while let Some(inner) = cause {
-        sentence.push_str(": ");
-        sentence.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    Refusal::new(sentence)
 }

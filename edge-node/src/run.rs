@@ -2,12 +2,11 @@
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
-use std::sync::Arc;
 
 use edge_node::commands::{Command, ConsentRow, DeviceRow, PatientRow, ROWS_MAX, perform};
 use edge_node::node::{Node, StartError};
 use edge_node::server::{ServeError, serve};
-use host::control::{Answer, AskError, Refusal, ask};
+use host::control::{AskError, NotWritten, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use serde::de::DeserializeOwned;
 
@@ -24,6 +23,8 @@ pub(crate) enum RunError {
     Ask(#[from] AskError),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
     #[error("the runtime cannot start")]
     Runtime(#[source] io::Error),
     #[error("writing the answer")]
@@ -141,17 +142,10 @@ fn tell(data: &Path, command: &Command) -> Result<(), RunError> {
 
 fn here(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
     runtime()?.block_on(async {
-        let node = Arc::new(Node::open(data, Clock::system(), Random::system())?);
-        match perform(Arc::clone(&node), command).await? {
-            Answer::Whole(bytes) => out.write_all(&bytes).map_err(RunError::Output)?,
-            Answer::Pieces(mut pieces) => {
-                while let Some(piece) = pieces.recv().await {
-                    out.write_all(&piece?).map_err(RunError::Output)?;
-                }
-            }
-        }
+        let node = Node::open(data, Clock::system(), Random::system())?;
+        perform(&node, command).await?.write_to(out).await?;
         node.writer.stop().await;
-        out.flush().map_err(RunError::Output)
+        Ok(())
     })
 }
 

@@ -124,5 +124,5 @@ pub fn router(node: Arc<Node>) -> Router {
 async fn answer(node: Arc<Node>, question: String) -> Result<host::control::Answer, Refusal> {
     let command: Command = serde_json::from_str(&question)
         .map_err(|_| Refusal::new("this program does not know that command; is it older?"))?;
-    perform(node, command).await
+    perform(&node, command).await
 }

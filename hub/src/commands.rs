@@ -4,8 +4,6 @@ mod export;
 mod invite;
 mod status;
 
-use std::sync::Arc;
-
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
 
@@ -45,30 +43,13 @@ pub enum Command {
 /// # Errors
 ///
 /// [`Refusal`] with a sentence for the person who asked.
-pub async fn perform(hub: Arc<Hub>, command: Command) -> Result<Answer, Refusal> {
+pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
     match command {
-        Command::Status { json } => status::status(&hub, json).await,
+        Command::Status { json } => status::status(hub, json).await,
         Command::Invite { site, advertise, qr } => {
-            invite::invite(&hub, &site, advertise.as_deref(), qr).await
+            invite::invite(hub, &site, advertise.as_deref(), qr).await
         }
         Command::Export { what } => Ok(export::export(hub, what)),
         Command::Quarantine => Ok(export::quarantine(hub)),
     }
-}
-
-/// An error and its causes as one sentence. Our errors hold nothing about a person.
-pub(crate) fn refuse(error: impl std::error::Error) -> Refusal {
-    let mut sentence = error.to_string();
-    let mut cause = error.source();
-    // That the database said no for a use case is no news to a person; why is.
-    if sentence == "the write was refused" || sentence == "the read was refused" {
-        sentence = cause.map(ToString::to_string).unwrap_or(sentence);
-        cause = cause.and_then(std::error::Error::source);
-    }
-    while let Some(inner) = cause {
-        sentence.push_str(": ");
-        sentence.push_str(&inner.to_string());
-        cause = inner.source();
-    }
-    Refusal::new(sentence)
 }

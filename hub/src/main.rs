@@ -4,10 +4,9 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
-use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
-use host::control::{Answer, AskError, Refusal, ask};
+use host::control::{AskError, NotWritten, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use hub::commands::{Command, What, perform};
 use hub::node::{Hub, StartError};
@@ -84,6 +83,8 @@ enum RunError {
     Ask(#[from] AskError),
     #[error(transparent)]
     Refused(#[from] Refusal),
+    #[error(transparent)]
+    NotWritten(#[from] NotWritten),
     #[error("the runtime cannot start")]
     Runtime(#[source] io::Error),
     #[error("writing the answer")]
@@ -141,17 +142,10 @@ fn tell(data: &Path, command: Command) -> Result<(), RunError> {
 
 fn here(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
     runtime()?.block_on(async {
-        let hub = Arc::new(Hub::open(data, Clock::system(), Random::system())?);
-        match perform(Arc::clone(&hub), command).await? {
-            Answer::Whole(bytes) => out.write_all(&bytes).map_err(RunError::Output)?,
-            Answer::Pieces(mut pieces) => {
-                while let Some(piece) = pieces.recv().await {
-                    out.write_all(&piece?).map_err(RunError::Output)?;
-                }
-            }
-        }
+        let hub = Hub::open(data, Clock::system(), Random::system())?;
+        perform(&hub, command).await?.write_to(out).await?;
         hub.writer.stop().await;
-        out.flush().map_err(RunError::Output)
+        Ok(())
     })
 }
 

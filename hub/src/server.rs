@@ -141,5 +141,5 @@ pub fn router(hub: Arc<Hub>) -> Router {
 async fn answer(hub: Arc<Hub>, question: String) -> Result<Answer, Refusal> {
     let command: Command = serde_json::from_str(&question)
         .map_err(|_| Refusal::new("this program does not know that command; is it older?"))?;
-    perform(hub, command).await
+    perform(&hub, command).await
 }

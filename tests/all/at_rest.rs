@@ -158,9 +158,7 @@ fn read_all(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
         &|csv| export::quarantine(&conn, csv),
     ];
     for list in lists {
-        let mut csv = Csv::new(&mut all);
-        list(&mut csv).ok()?;
-        csv.finish().ok()?;
+        Csv::write_with(&mut all, list).ok()?;
     }
     let page = ListPage { after: None, rows: 500 };
     let patients = patients::store::list(&conn, site, page).ok()?;

@@ -33,9 +33,20 @@ impl<W: Write> std::fmt::Debug for Csv<W> {
 }
 
 impl<W: Write> Csv<W> {
-    /// Begins a file.
-    pub fn new(out: W) -> Self {
-        Self(csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out))
+    /// Writes a whole file to `out`.
+    ///
+    /// # Errors
+    ///
+    /// Those of `write`, and [`ExportError::Write`].
+    pub fn write_with(
+        out: W,
+        write: impl FnOnce(&mut Self) -> Result<(), ExportError>,
+    ) -> Result<(), ExportError> {
+        let mut csv = Self(
+            csv::WriterBuilder::new().terminator(csv::Terminator::Any(b'\n')).from_writer(out),
+        );
+        write(&mut csv)?;
+        csv.0.flush().map_err(ExportError::Write)
     }
 
     /// Writes a row. A cell that a spreadsheet would run as a formula gets an apostrophe in front;
@@ -50,15 +61,6 @@ impl<W: Write> Csv<W> {
         }
         self.0.write_record(None::<&[u8]>)?;
         Ok(())
-    }
-
-    /// Hands over what was gathered.
-    ///
-    /// # Errors
-    ///
-    /// [`ExportError::Write`].
-    pub fn finish(mut self) -> Result<(), ExportError> {
-        self.0.flush().map_err(ExportError::Write)
     }
 }
 
@@ -102,9 +104,7 @@ mod tests {
     #[test]
     fn a_row_is_quoted_where_it_must_be() {
         let mut out = Vec::new();
-        let mut csv = Csv::new(&mut out);
-        csv.row(["a,b", "c\"d", "e"]).unwrap();
-        csv.finish().unwrap();
+        Csv::write_with(&mut out, |csv| csv.row(["a,b", "c\"d", "e"])).unwrap();
         assert_eq!(String::from_utf8(out).unwrap(), "\"a,b\",\"c\"\"d\",e\n");
     }
 }

@@ -5,14 +5,16 @@
 //! bytes, most significant first, then that many bytes; a length of zero ends it. So a client can
 //! tell a whole answer from one that a crash cut off, which matters for an export.
 
+mod answer;
 mod client;
 mod piece_writer;
 mod server;
 mod wire;
 
+pub use answer::{Answer, NotWritten, Pieces, Refusal};
 pub use client::{AskError, ask};
 pub use piece_writer::{BreakOff, PieceWriter};
-pub use server::{Answer, Control, Pieces, Refusal};
+pub use server::Control;
 
 #[cfg(test)]
 mod tests;

@@ -7,6 +7,7 @@ mod open;
 mod readers;
 mod writer;
 
+pub(crate) use error::{READ_REFUSED, WRITE_REFUSED};
 pub use error::{ReadError, WriteError};
 pub use open::open;
 pub use readers::{READERS, Readers};

@@ -14,7 +14,6 @@ use workflows::WorkflowError;
 use workflows::grant_consent::grant_consent;
 use workflows::revoke_consent::revoke_consent;
 
-use super::refuse;
 use crate::node::Node;
 
 /// Version of the notice that the command line stands for: the text in README.
@@ -53,13 +52,13 @@ pub(super) async fn grant(node: &Node, rows: Vec<ConsentRow>) -> Result<Answer, 
             .collect::<Result<Vec<_>, _>>()?;
         wishes.push(Wish {
             patient_ref: row.patient_ref,
-            site: row.site.parse().map_err(refuse)?,
+            site: row.site.parse().map_err(Refusal::because)?,
             compartments: SetOf::of(&compartments),
             draw: node.random.bytes(),
         });
     }
     let (now, own_site, count) = (node.clock.now(), node.own_site()?, wishes.len());
-    let language = Language::from_letters(*b"eng").map_err(refuse)?;
+    let language = Language::from_letters(*b"eng").map_err(Refusal::because)?;
     node.writer
         .write(move |conn, state| {
             for wish in &wishes {
@@ -72,7 +71,7 @@ pub(super) async fn grant(node: &Node, rows: Vec<ConsentRow>) -> Result<Answer, 
             Ok::<_, WorkflowError>(())
         })
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     node.outbox_grew.notify_one();
     Ok(Answer::from(super::counted("recorded", count, "grant")))
 }
@@ -113,7 +112,8 @@ pub(super) async fn revoke(
     patient_ref: String,
     site: Option<String>,
 ) -> Result<Answer, Refusal> {
-    let site: Option<SiteName> = site.map(|name| name.parse()).transpose().map_err(refuse)?;
+    let site: Option<SiteName> =
+        site.map(|name| name.parse()).transpose().map_err(Refusal::because)?;
     let (now, own_site, draw) = (node.clock.now(), node.own_site()?, node.random.bytes());
     node.writer
         .write(move |conn, state| {
@@ -130,7 +130,7 @@ pub(super) async fn revoke(
             revoke_consent(conn, &mut state.0, now, terms)
         })
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     node.outbox_grew.notify_one();
     Ok(Answer::from("taken back; it counts here at once and goes to the hub first\n".to_owned()))
 }
@@ -154,7 +154,7 @@ pub(super) async fn list(node: &Node, patient_ref: String) -> Result<Answer, Ref
             Ok::<_, WorkflowError>(text)
         })
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     let text = if text.is_empty() { "nothing was allowed to anybody\n".to_owned() } else { text };
     Ok(Answer::from(text))
 }

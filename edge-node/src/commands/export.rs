@@ -1,7 +1,5 @@
 //! Exports: long answers, sent piece by piece from one state of the database.
 
-use std::sync::Arc;
-
 use export::{Csv, ExportError};
 use host::control::{Answer, PieceWriter};
 use serde::{Deserialize, Serialize};
@@ -23,7 +21,7 @@ pub enum What {
 type CsvPieces = Csv<PieceWriter>;
 
 /// Every reading or alert held here.
-pub(super) fn export(node: Arc<Node>, what: What) -> Answer {
+pub(super) fn export(node: &Node, what: What) -> Answer {
     let site = node.site_or_none();
     pieces(node, move |conn, out| match what {
         What::Vitals => export::vitals(conn, site, export::Tails::Included, out),
@@ -32,33 +30,19 @@ pub(super) fn export(node: Arc<Node>, what: What) -> Answer {
 }
 
 /// Readings that wait for a person.
-pub(super) fn quarantine(node: Arc<Node>) -> Answer {
+pub(super) fn quarantine(node: &Node) -> Answer {
     pieces(node, export::quarantine)
 }
 
 /// Entries that the hub refused or set aside, with its reasons.
-pub(super) fn refused(node: Arc<Node>) -> Answer {
+pub(super) fn refused(node: &Node) -> Answer {
     pieces(node, export::not_taken)
 }
 
-/// Runs `write` on one state of the database and sends what it writes in pieces.
+/// What `write` writes as CSV about one state of the database.
 pub(super) fn pieces(
-    node: Arc<Node>,
+    node: &Node,
     write: impl FnOnce(&Connection, &mut CsvPieces) -> Result<(), ExportError> + Send + 'static,
 ) -> Answer {
-    let (out, answer, break_off) = PieceWriter::new();
-    tokio::spawn(async move {
-        let written = node
-            .readers
-            .read(move |conn| {
-                let mut csv = Csv::new(out);
-                write(conn, &mut csv)?;
-                csv.finish()
-            })
-            .await;
-        if let Err(error) = written {
-            break_off.because(super::refuse(error)).await;
-        }
-    });
-    answer
+    Answer::streamed(&node.readers, |conn, out| Csv::write_with(out, |csv| write(conn, csv)))
 }

@@ -6,12 +6,11 @@ use host::control::{Answer, Refusal};
 use transport::{Dialer, TlsIdentity};
 use workflows::adopt_hub::adopt_hub;
 
-use super::refuse;
 use crate::node::Node;
 
 /// Uses an invitation: proves this node's keys to the hub and notes what it answers.
 pub(super) async fn join(node: &Node, invitation: &str) -> Result<Answer, Refusal> {
-    let invitation: Invitation = invitation.parse().map_err(refuse)?;
+    let invitation: Invitation = invitation.parse().map_err(Refusal::because)?;
     if let Some(hub) = node.hub_link().await {
         return Err(Refusal::new(format!(
             "this clinic has joined a hub already, as {}; a data folder belongs to one hub",
@@ -24,13 +23,13 @@ pub(super) async fn join(node: &Node, invitation: &str) -> Result<Answer, Refusa
     node.writer
         .write(move |conn, state| adopt_hub(conn, &mut state.0, &link))
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     node.joined(site);
     Ok(Answer::from(format!("joined the hub as {name}\n")))
 }
 
 async fn ask(node: &Node, invitation: &Invitation) -> Result<directory::Joined, Refusal> {
-    let identity = TlsIdentity::from_seed(&node.tls_seed).map_err(refuse)?;
+    let identity = TlsIdentity::from_seed(&node.tls_seed).map_err(Refusal::because)?;
     let own_tls_key = *identity.public_key();
     let hub_key = invitation.hub_tls_key;
     let token = invitation.token.clone();
@@ -38,15 +37,16 @@ async fn ask(node: &Node, invitation: &Invitation) -> Result<directory::Joined, 
     let address = invitation.hub_address.as_str();
     let found = tokio::net::lookup_host(address).await.map_err(|_| unresolved(address))?.next();
     let address = found.ok_or_else(|| unresolved(address))?;
-    let dialer = Dialer::new(&identity, node.config.sync.link).map_err(refuse)?;
-    let answer = dialer.join(address, &hub_key, &request.to_bytes()).await.map_err(refuse)?;
+    let dialer = Dialer::new(&identity, node.config.sync.link).map_err(Refusal::because)?;
+    let answer =
+        dialer.join(address, &hub_key, &request.to_bytes()).await.map_err(Refusal::because)?;
     dialer.close().await;
-    match JoinResponse::from_bytes(&answer).map_err(refuse)? {
+    match JoinResponse::from_bytes(&answer).map_err(Refusal::because)? {
         JoinResponse::Accepted(joined) => {
-            joined.check(&node.key.0, &own_tls_key).map_err(refuse)?;
+            joined.check(&node.key.0, &own_tls_key).map_err(Refusal::because)?;
             Ok(joined)
         }
-        JoinResponse::Refused(refusal) => Err(refuse(refusal)),
+        JoinResponse::Refused(refusal) => Err(Refusal::because(refusal)),
     }
 }
 
@@ -56,7 +56,8 @@ fn unresolved(address: &str) -> Refusal {
 
 /// The sites of the directory, one per line.
 pub(super) async fn sites(node: &Node) -> Result<Answer, Refusal> {
-    let sites = node.readers.read(directory::store::sites::sites).await.map_err(refuse)?;
+    let sites =
+        node.readers.read(directory::store::sites::sites).await.map_err(Refusal::because)?;
     let mut text = String::new();
     for certificate in sites {
         let mark = if certificate.node_key == node.key.0 { " (this clinic)" } else { "" };

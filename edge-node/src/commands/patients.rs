@@ -1,7 +1,6 @@
 //! Patients from the command line.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
 use patients::patient::BadForm;
@@ -15,7 +14,6 @@ use workflows::edit_patient::edit_patient;
 use workflows::register_patient::register_patient;
 
 use super::export::pieces;
-use super::refuse;
 use crate::node::Node;
 
 /// Patients read from the database at once for a list.
@@ -70,7 +68,7 @@ pub(super) async fn add(node: &Node, rows: Vec<PatientRow>) -> Result<Answer, Re
                 .try_for_each(|(id, new)| register_patient(conn, &mut state.0, now, *id, new))
         })
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     node.outbox_grew.notify_one();
     Ok(Answer::from(super::counted("registered", count, "patient")))
 }
@@ -95,7 +93,7 @@ pub(super) async fn edit(node: &Node, row: PatientRow) -> Result<Answer, Refusal
             edit_patient(conn, &mut state.0, now, id, &edits)
         })
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     node.outbox_grew.notify_one();
     let text = if changed { "changed\n" } else { "nothing to change\n" };
     Ok(Answer::from(text.to_owned()))
@@ -104,25 +102,27 @@ pub(super) async fn edit(node: &Node, row: PatientRow) -> Result<Answer, Refusal
 fn edits(row: &PatientRow, now: vocab::Timestamp) -> Result<Vec<PatientEdit>, Refusal> {
     let mut edits = Vec::new();
     if !row.name.is_empty() {
-        let name = PersonName::parse(&row.name).map_err(refuse)?;
+        let name = PersonName::parse(&row.name).map_err(Refusal::because)?;
         edits.push(PatientEdit::Name(Sensitive::new(name)));
     }
     if !row.birth_date.is_empty() {
         let date = BirthDate::parse(&row.birth_date).and_then(|date| date.not_after(now));
-        edits.push(PatientEdit::BirthDate(Some(Sensitive::new(date.map_err(refuse)?))));
+        edits.push(PatientEdit::BirthDate(Some(Sensitive::new(date.map_err(Refusal::because)?))));
     }
     if !row.sex.is_empty() {
-        edits.push(PatientEdit::Sex(Sensitive::new(Sex::parse(&row.sex).map_err(refuse)?)));
+        edits.push(PatientEdit::Sex(Sensitive::new(
+            Sex::parse(&row.sex).map_err(Refusal::because)?,
+        )));
     }
     if !row.phone.is_empty() {
-        let phone = Phone::parse(&row.phone).map_err(refuse)?;
+        let phone = Phone::parse(&row.phone).map_err(Refusal::because)?;
         edits.push(PatientEdit::Phone(Some(Sensitive::new(phone))));
     }
     Ok(edits)
 }
 
 /// The patients as CSV, in the order of their registration.
-pub(super) fn list(node: Arc<Node>) -> Result<Answer, Refusal> {
+pub(super) fn list(node: &Node) -> Result<Answer, Refusal> {
     let site = node.own_site()?;
     Ok(pieces(node, move |conn, out| {
         out.row([

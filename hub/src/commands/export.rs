@@ -1,7 +1,5 @@
 //! Exports: long answers, sent piece by piece from one state of the database.
 
-use std::sync::Arc;
-
 use export::{Csv, ExportError, Tails};
 use host::control::{Answer, PieceWriter};
 use serde::{Deserialize, Serialize};
@@ -24,7 +22,7 @@ pub enum What {
 }
 
 /// Every reading or alert held here.
-pub(super) fn export(hub: Arc<Hub>, what: What) -> Answer {
+pub(super) fn export(hub: &Hub, what: What) -> Answer {
     pieces(hub, move |conn, out| match what {
         What::Vitals => export::vitals(conn, NO_SITE, Tails::None, out),
         What::Alerts => export::alerts(conn, NO_SITE, out),
@@ -32,28 +30,14 @@ pub(super) fn export(hub: Arc<Hub>, what: What) -> Answer {
 }
 
 /// Entries and frames that were set aside, with their reasons.
-pub(super) fn quarantine(hub: Arc<Hub>) -> Answer {
+pub(super) fn quarantine(hub: &Hub) -> Answer {
     pieces(hub, export::set_aside)
 }
 
-/// Runs `write` on one state of the database and sends what it writes in pieces.
+/// What `write` writes as CSV about one state of the database.
 fn pieces(
-    hub: Arc<Hub>,
+    hub: &Hub,
     write: impl FnOnce(&Connection, &mut Csv<PieceWriter>) -> Result<(), ExportError> + Send + 'static,
 ) -> Answer {
-    let (out, answer, break_off) = PieceWriter::new();
-    tokio::spawn(async move {
-        let written = hub
-            .readers
-            .read(move |conn| {
-                let mut csv = Csv::new(out);
-                write(conn, &mut csv)?;
-                csv.finish()
-            })
-            .await;
-        if let Err(error) = written {
-            break_off.because(super::refuse(error)).await;
-        }
-    });
-    answer
+    Answer::streamed(&hub.readers, |conn, out| Csv::write_with(out, |csv| write(conn, csv)))
 }

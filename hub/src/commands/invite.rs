@@ -4,7 +4,6 @@ use directory::{HubAddress, Invitation, Token};
 use host::control::{Answer, Refusal};
 use vocab::{SiteId, SiteName};
 
-use super::refuse;
 use crate::node::Hub;
 
 const ONLY_HERE: &str = "only for clinics on this machine: it names a loopback address; for others \
@@ -17,7 +16,7 @@ pub(super) async fn invite(
     advertise: Option<&str>,
     qr: bool,
 ) -> Result<Answer, Refusal> {
-    let name: SiteName = site.parse().map_err(refuse)?;
+    let name: SiteName = site.parse().map_err(Refusal::because)?;
     let hub_address = address(hub, advertise)?;
     let now = hub.clock.now();
     let fresh_id = SiteId::from_uuid(hub.random.uuid(now));
@@ -31,7 +30,7 @@ pub(super) async fn invite(
             directory::store::invitations::issue(conn, now, site, &name, &issued)
         })
         .await
-        .map_err(refuse)?;
+        .map_err(Refusal::because)?;
     let invitation = Invitation { hub_address, hub_tls_key: hub.tls_key, token };
     let mut text = format!("{invitation}\n");
     if qr {

@@ -65,7 +65,7 @@ impl RunningHub {
     pub(crate) async fn invite(&self, site: &str) -> Result<String, BenchError> {
         let command =
             hub::commands::Command::Invite { site: site.to_owned(), advertise: None, qr: false };
-        let answer = hub::commands::perform(Arc::clone(&self.hub), command).await?;
+        let answer = hub::commands::perform(&self.hub, command).await?;
         Ok(text(answer)?.trim().to_owned())
     }
 
@@ -108,7 +108,7 @@ pub(crate) async fn joined(
     allow_many_batches(path)?;
     let node = open(path)?;
     let invitation = hub.invite(site).await?;
-    perform(Arc::clone(&node), Command::Join { invitation }).await?;
+    perform(&node, Command::Join { invitation }).await?;
     Ok(node)
 }
 
@@ -139,14 +139,14 @@ pub(crate) async fn register(
             phone: String::new(),
         };
         let rows = chunk.iter().map(row).collect();
-        perform(Arc::clone(node), Command::PatientAdd { rows }).await?;
+        perform(node, Command::PatientAdd { rows }).await?;
     }
     let mut keys = Vec::new();
     for chunk in (0..devices).collect::<Vec<_>>().chunks(200) {
         let row =
             |number: &usize| DeviceRow { device_id: format!("d{number}"), kind: String::new() };
         let rows = chunk.iter().map(row).collect();
-        let answer = perform(Arc::clone(node), Command::DeviceAdd { rows }).await?;
+        let answer = perform(node, Command::DeviceAdd { rows }).await?;
         let lines = text(answer)?;
         keys.extend(
             lines.lines().skip(1).filter_map(|line| Some(line.split_once(',')?.1.to_owned())),
@@ -164,7 +164,7 @@ pub(crate) async fn consent(node: &Arc<Node>, count: usize, site: &str) -> Resul
             compartments: "identity+vitals".to_owned(),
         };
         let rows = chunk.iter().map(row).collect();
-        perform(Arc::clone(node), Command::ConsentGrant { rows }).await?;
+        perform(node, Command::ConsentGrant { rows }).await?;
     }
     Ok(())
 }

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 
 use tokio::sync::mpsc;
 
-use super::server::{Answer, Refusal};
+use super::answer::{Answer, Refusal};
 
 /// Bytes of one piece.
 const PIECE_BYTES: usize = 64 * 1024;

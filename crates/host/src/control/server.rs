@@ -9,10 +9,11 @@ use std::time::Duration;
 
 use tokio::io::{AsyncBufReadExt, AsyncReadExt, AsyncWriteExt, BufReader};
 use tokio::net::{UnixListener, UnixStream};
-use tokio::sync::{Semaphore, mpsc};
+use tokio::sync::Semaphore;
 use tokio::task::JoinSet;
 use tokio::time::timeout;
 
+use super::answer::{Answer, Refusal};
 use super::wire::{Header, PIECE_BYTES_MAX, QUESTION_BYTES_MAX};
 use crate::Shutdown;
 use crate::folder::{FolderError, check_folder};
@@ -25,40 +26,6 @@ const QUESTION_TIME_MAX: Duration = Duration::from_secs(5);
 
 /// How long answers may still run after the request to stop.
 const FINISH_TIME_MAX: Duration = Duration::from_secs(5);
-
-/// Why there is no answer, as a sentence for the person who asked.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{sentence}")]
-pub struct Refusal {
-    /// The sentence; holds nothing about a person.
-    pub sentence: String,
-}
-
-impl Refusal {
-    /// A refusal that says `sentence`.
-    pub fn new(sentence: impl Into<String>) -> Self {
-        Self { sentence: sentence.into() }
-    }
-}
-
-/// What is sent back.
-#[derive(Debug)]
-pub enum Answer {
-    /// All of it.
-    Whole(Vec<u8>),
-    /// Piece by piece, for an export that does not fit into memory.
-    Pieces(Pieces),
-}
-
-/// The pieces of a long answer. Dropping the sender ends the answer; sending a [`Refusal`] breaks
-/// it off, so that the client knows that it is not whole.
-pub type Pieces = mpsc::Receiver<Result<Vec<u8>, Refusal>>;
-
-impl From<String> for Answer {
-    fn from(text: String) -> Self {
-        Self::Whole(text.into_bytes())
-    }
-}
 
 /// A socket that is bound and not yet served.
 #[derive(Debug)]

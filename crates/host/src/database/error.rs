@@ -4,12 +4,18 @@ use std::sync::Arc;
 
 use store::StoreError;
 
+/// What [`WriteError::Refused`] says.
+pub(crate) const WRITE_REFUSED: &str = "the write was refused";
+
+/// What [`ReadError::Refused`] says.
+pub(crate) const READ_REFUSED: &str = "the read was refused";
+
 /// Why a write is not stored. Whatever the reason, nothing of it is.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError<E> {
     /// The job itself said no.
-    #[error("the write was refused")]
+    #[error("{WRITE_REFUSED}")]
     Refused(#[source] E),
     /// The database could not make it durable; the same write may succeed later. Shared, because
     /// everything that was to be committed together fails together.
@@ -47,7 +53,7 @@ impl<E> WriteError<E> {
 #[non_exhaustive]
 pub enum ReadError<E> {
     /// The job itself said no.
-    #[error("the read was refused")]
+    #[error("{READ_REFUSED}")]
     Refused(#[source] E),
     /// The database could not be read.
     #[error("the database could not be read")]

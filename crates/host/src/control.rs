@@ -2,8 +2,9 @@
 //!
 //! The client sends one line of JSON. The server answers with one line, `{"ok":true}` or
 //! `{"error":"a sentence"}`, and after an `ok` with the answer itself in pieces: a length of four
-//! bytes, most significant first, then that many bytes; a length of zero ends it. So a client can
-//! tell a whole answer from one that a crash cut off, which matters for an export.
+//! bytes, most significant first, then that many bytes. A length of zero ends it; one of all ones says
+//! that it was broken off, and a line with the reason follows. So a client can tell a whole answer from
+//! one that a crash cut off, which matters for an export.
 
 mod answer;
 mod client;

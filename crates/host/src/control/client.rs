@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use serde::Serialize;
 
-use super::wire::{HEADER_BYTES_MAX, Header, PIECE_BYTES_MAX};
+use super::wire::{BROKEN_OFF, HEADER_BYTES_MAX, Header, PIECE_BYTES_MAX};
 
 /// How long the program may be silent before the client gives up. An export of a large database
 /// starts within seconds.
@@ -20,7 +20,7 @@ pub enum AskError {
     /// No program answers at the socket; the caller may open the data folder itself.
     #[error("no program is running in this data folder")]
     NotRunning,
-    /// The program said no, with this sentence.
+    /// The program said no, with this sentence; what was written before, if anything, is not whole.
     #[error("{0}")]
     Refused(String),
     /// The answer ended too early or is not of the agreed form; what was written so far is not
@@ -37,7 +37,7 @@ pub enum AskError {
 ///
 /// # Errors
 ///
-/// [`AskError`]; after [`AskError::Refused`] nothing was written.
+/// [`AskError`].
 pub fn ask(
     path: &Path,
     question: &impl Serialize,
@@ -83,11 +83,21 @@ fn copy_pieces(
     loop {
         let mut length = [0; 4];
         stream.read_exact(&mut length).map_err(AskError::BrokenOff)?;
-        let length = usize::try_from(u32::from_be_bytes(length)).unwrap_or(usize::MAX);
-        if length == 0 {
+        let length = u32::from_be_bytes(length);
+        if length == 0 || length == BROKEN_OFF {
             output.flush().map_err(AskError::Output)?;
-            return Ok(written);
         }
+        match length {
+            0 => return Ok(written),
+            BROKEN_OFF => {
+                return Err(match read_header(stream).map_err(AskError::BrokenOff)? {
+                    Header::Error(sentence) => AskError::Refused(sentence),
+                    Header::Ok(_) => AskError::BrokenOff(io::ErrorKind::InvalidData.into()),
+                });
+            }
+            _ => {}
+        }
+        let length = usize::try_from(length).unwrap_or(usize::MAX);
         if length > PIECE_BYTES_MAX {
             return Err(AskError::BrokenOff(io::ErrorKind::InvalidData.into()));
         }

@@ -14,7 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::timeout;
 
 use super::answer::{Answer, Refusal};
-use super::wire::{Header, PIECE_BYTES_MAX, QUESTION_BYTES_MAX};
+use super::wire::{BROKEN_OFF, Header, PIECE_BYTES_MAX, QUESTION_BYTES_MAX};
 use crate::Shutdown;
 use crate::folder::{FolderError, check_folder};
 
@@ -134,11 +134,22 @@ where
         }
         Ok(Answer::Pieces(mut pieces)) => {
             stream.write_all(&Header::Ok(true).line()).await?;
-            while let Some(piece) = pieces.recv().await {
-                let piece = piece.map_err(io::Error::other)?;
-                write_piece(&mut stream, &piece).await?;
+            let mut broken_off = None;
+            while broken_off.is_none()
+                && let Some(piece) = pieces.recv().await
+            {
+                match piece {
+                    Ok(piece) => write_piece(&mut stream, &piece).await?,
+                    Err(refusal) => broken_off = Some(refusal),
+                }
             }
-            stream.write_u32(0).await?;
+            match broken_off {
+                Some(refusal) => {
+                    stream.write_u32(BROKEN_OFF).await?;
+                    stream.write_all(&Header::Error(refusal.sentence).line()).await?;
+                }
+                None => stream.write_u32(0).await?,
+            }
         }
     }
     stream.shutdown().await

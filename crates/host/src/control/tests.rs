@@ -79,7 +79,18 @@ async fn answers_come_whole_and_refusals_as_a_sentence() {
 #[tokio::test]
 async fn an_answer_that_was_cut_off_is_not_taken_for_whole() {
     let running = start();
-    assert!(matches!(asked(&running.path, "broken").await, Err(AskError::BrokenOff(_))));
+    let error = asked(&running.path, "broken").await.unwrap_err();
+    assert_eq!(error.to_string(), "the disk fails");
+    // Without a word, as when the program is killed.
+    let folder = private_folder();
+    let path = folder.path().join("control.sock");
+    let listener = std::os::unix::net::UnixListener::bind(&path).unwrap();
+    std::thread::spawn(move || {
+        let (mut stream, _) = listener.accept().unwrap();
+        stream.write_all(b"{\"ok\":true}\n\0\0\0\x04a,b\n\0\0\0\x04").unwrap();
+        stream.read_exact(&mut [0; 9]).unwrap();
+    });
+    assert!(matches!(asked(&path, "export").await, Err(AskError::BrokenOff(_))));
 }
 
 #[tokio::test]

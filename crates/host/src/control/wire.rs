@@ -12,6 +12,9 @@ pub(super) const HEADER_BYTES_MAX: u64 = 8 * 1024;
 /// Bytes of one piece; a longer one is split.
 pub(super) const PIECE_BYTES_MAX: usize = 1024 * 1024;
 
+/// Stands for a length where the answer was broken off; an error line follows.
+pub(super) const BROKEN_OFF: u32 = u32::MAX;
+
 /// What the answer will be.
 #[derive(Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]

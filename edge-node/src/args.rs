@@ -74,6 +74,8 @@ pub(crate) enum Verb {
     Quarantine,
     /// Entries that the hub refused or set aside, with its reasons, as CSV.
     Refused,
+    /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
+    Verify,
 }
 
 /// What can be done with devices.

@@ -99,6 +99,8 @@ pub enum Command {
     Quarantine,
     /// Entries that the hub did not simply take, as CSV.
     Refused,
+    /// Check everything that is held.
+    Verify,
 }
 
 /// Performs a command.
@@ -134,7 +136,18 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
         Command::Export { what } => Ok(export::export(node, what)),
         Command::Quarantine => Ok(export::quarantine(node)),
         Command::Refused => Ok(export::refused(node)),
+        Command::Verify => Ok(verify(node)),
     }
+}
+
+/// Checks the database file, every stream and every sum.
+fn verify(node: &Node) -> Answer {
+    let me = node.key;
+    Answer::streamed(&node.readers, move |conn, mut out| {
+        ::export::verification(conn, &mut out, |conn, progress| {
+            replication::edge::verify(conn, &me, progress)
+        })
+    })
 }
 
 /// `registered 1 patient`, `registered 2 patients`.

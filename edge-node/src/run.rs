@@ -71,6 +71,7 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         Verb::Export { what } => vec![Command::Export { what }],
         Verb::Quarantine => vec![Command::Quarantine],
         Verb::Refused => vec![Command::Refused],
+        Verb::Verify => vec![Command::Verify],
         Verb::Device(DeviceVerb::Add { name: device_id, kind }) => {
             vec![Command::DeviceAdd { rows: vec![DeviceRow { device_id, kind }] }]
         }

@@ -36,6 +36,8 @@ pub enum Command {
     },
     /// Entries and frames that were set aside, as CSV.
     Quarantine,
+    /// Check everything that is held.
+    Verify,
 }
 
 /// Performs a command.
@@ -51,5 +53,13 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         }
         Command::Export { what } => Ok(export::export(hub, what)),
         Command::Quarantine => Ok(export::quarantine(hub)),
+        Command::Verify => Ok(verify(hub)),
     }
+}
+
+/// Checks the database file, every stream and every sum.
+fn verify(hub: &Hub) -> Answer {
+    Answer::streamed(&hub.readers, move |conn, mut out| {
+        ::export::verification(conn, &mut out, replication::hub::verify)
+    })
 }

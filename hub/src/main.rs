@@ -71,6 +71,8 @@ enum Verb {
     },
     /// Entries and frames set aside, with their reasons, as CSV.
     Quarantine,
+    /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
+    Verify,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -127,6 +129,7 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
         Verb::Quarantine => tell(&data, Command::Quarantine),
+        Verb::Verify => tell(&data, Command::Verify),
     }
 }
 

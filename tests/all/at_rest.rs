@@ -105,13 +105,6 @@ fn no_planted_name_or_value_is_in_any_file_or_on_any_wire() {
     println!("{bytes} bytes of files and {} of datagrams", captured.concat().len());
 }
 
-/// The key of a home's database.
-fn key_of(home: &Home) -> [u8; 32] {
-    let text = fs::read_to_string(home.path().join("database.key")).unwrap();
-    let key = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes()).unwrap();
-    key.try_into().unwrap()
-}
-
 #[test]
 fn a_clinic_holds_no_stream_of_a_patient_who_did_not_allow_it() {
     let mut network = Network::start();
@@ -132,8 +125,7 @@ fn a_clinic_holds_no_stream_of_a_patient_who_did_not_allow_it() {
     south.serving.stop();
     north.serving.stop();
     let subjects = |home: &Home| -> BTreeSet<PatientId> {
-        let key = DatabaseKey::new(key_of(home));
-        let conn = store::open(&home.path().join("data.db"), &key, Access::Write).unwrap();
+        let conn = home.database();
         let streams = replication::ledger::inspect::walk(&conn).unwrap();
         let patients = streams.iter().filter_map(|walk| match topic(&walk.stream) {
             Topic::Patient(patient, _) => Some(patient),
@@ -182,7 +174,7 @@ fn a_flipped_bit_in_the_database_is_noticed_or_without_effect() {
     second.deliver(network.north.http(), &body("b-1", &readings));
     network.north.serving.stop();
 
-    let key = key_of(home);
+    let key = home.database_key();
     let database = home.path().join("data.db");
     // The last to close a database brings everything from its log into it.
     drop(store::open(&database, &DatabaseKey::new(key), Access::Write).unwrap());

@@ -137,6 +137,10 @@ fn what_has_a_receipt_is_there_exactly_once_after_any_number_of_kills() {
         accepted.into_iter().filter(|reading| reading.patient != "p-1").collect();
     check("the other clinic", network.south.vitals(), &allowed);
     check_alerts(&network);
+    for home in [&network.hub_home, &network.north.home, &network.south.home] {
+        let said = home.tell(&["verify"]);
+        assert!(said.contains("everything holds"), "{said}");
+    }
 }
 
 /// Compared as a whole, told as numbers: a difference has thousands of lines.

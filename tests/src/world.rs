@@ -57,6 +57,8 @@ pub struct Figures {
 
 /// The world.
 pub struct World {
+    /// What decides everything.
+    pub seed: u64,
     /// The hub.
     pub hub: BoxHub,
     /// The clinics.
@@ -99,6 +101,7 @@ impl World {
             delay_ms_max: 1 + dice.below(800),
         };
         Self {
+            seed,
             hub,
             wires: clinics.iter().map(|_| None).collect(),
             redial_at: clinics.iter().map(|_| 0).collect(),

@@ -4,9 +4,11 @@ mod alerts;
 mod csv_file;
 mod quarantine;
 mod refs;
+mod verification;
 mod vitals;
 
 pub use self::alerts::alerts;
 pub use self::csv_file::{Csv, ExportError};
 pub use self::quarantine::{not_taken, quarantine, set_aside};
+pub use self::verification::{NotSound, verification};
 pub use self::vitals::{Tails, vitals};

@@ -3,6 +3,7 @@
 pub(crate) mod store;
 
 mod apply;
+mod verify;
 
 use ::store::Connection;
 use sync_protocol::Class;
@@ -13,6 +14,7 @@ use crate::{LedgerError, Materialize, streams};
 
 pub(crate) use apply::materialize;
 pub use store::{EdgeStatus, KnownNodes, NotTaken, last_success, not_taken, note_success, status};
+pub use verify::verify;
 
 /// Answers what an [`EdgeExchange`](sync_protocol::exchange::EdgeExchange) asks of storage.
 #[derive(Debug)]

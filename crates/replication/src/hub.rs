@@ -4,6 +4,7 @@ mod access;
 mod ingest;
 pub(crate) mod sqlite;
 pub(crate) mod store;
+mod verify;
 
 use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested};
@@ -17,6 +18,7 @@ use crate::{LedgerError, Materialize, streams};
 pub use access::refresh_patient;
 pub use sqlite::SqliteHub;
 pub use store::{HubStatus, NodeStatus, node_statuses, status};
+pub use verify::verify;
 
 /// An enrolled node, as storage knows it.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -4,6 +4,7 @@
 //! runs in WAL mode and syncs in full before a commit answers. A connection that would not do so
 //! is never handed out.
 
+mod check;
 mod error;
 mod group;
 mod key;
@@ -12,6 +13,7 @@ mod open;
 mod savepoint;
 mod snapshot;
 
+pub use check::check_file;
 pub use error::StoreError;
 pub use group::Group;
 pub use key::DatabaseKey;

@@ -76,6 +76,62 @@ fn check(home: &Home, command: &[&str], sentence: &str) {
 }
 
 #[test]
+fn whoever_asks_hears_whether_everything_holds_and_what_is_wrong_first() {
+    let mut network = Network::start();
+    network.north.patient("p-1", "Somebody");
+    network.north.allow("p-1", "south");
+    let readings: Vec<Reading> =
+        (0..40).map(|minute| Reading::pulse("bed-4-mon", "p-1", minute - 50, "84")).collect();
+    network.north.device("bed-4-mon").deliver(network.north.http(), &body("b-1", &readings));
+    network.north.home.tell(&["flush"]);
+    network.settle();
+    let homes = [&network.hub_home, &network.north.home, &network.south.home];
+    for home in homes {
+        let said = home.tell(&["verify"]);
+        assert!(said.contains("the database file is whole\neverything holds: "), "{said}");
+    }
+
+    network.hub.stop();
+    network.north.serving.stop();
+    network.hub_home.tell(&["verify"]);
+    let last = "no = (SELECT max(no) FROM entry WHERE payload IS NOT NULL)";
+    let another = format!("UPDATE entry SET payload = randomblob(length(payload)) WHERE {last}");
+    let forged = format!("UPDATE entry SET signature = randomblob(64) WHERE {last}");
+    for home in [&network.hub_home, &network.north.home] {
+        check_found(home, &another, "the payload is not the one its author committed to");
+        check_found(home, &forged, "the entry is not signed by its author");
+        check_found(home, "UPDATE stream SET sum = zeroblob(32)", "are not those of its entries");
+    }
+    for (change, found) in [
+        ("UPDATE sub SET acked_idx = acked_idx - 1 WHERE acked_idx > 0", "more is to be sent"),
+        ("UPDATE sub SET acked_idx = acked_idx + 1", "more is acknowledged than there is"),
+        ("UPDATE sub SET foreign_sum = zeroblob(32)", "the sum of what was acknowledged"),
+        ("UPDATE enrolled_node SET feed_count = feed_count + 1", "that of its subscriptions"),
+        ("UPDATE origin_epoch SET received = x'00'", "on record as received"),
+        ("UPDATE origin_epoch SET received = x'ff'", "does not read back"),
+    ] {
+        check_found(&network.hub_home, change, found);
+    }
+    for home in [&network.hub_home, &network.north.home] {
+        home.tell(&["verify"]);
+    }
+}
+
+/// A change to the database behind the program's back is found; it is taken back then.
+#[track_caller]
+fn check_found(home: &Home, change: &str, found: &str) {
+    let conn = home.database();
+    conn.execute_batch("PRAGMA wal_checkpoint(TRUNCATE)").unwrap();
+    let (file, kept) = (home.path().join("data.db"), home.path().join("kept.db"));
+    fs::copy(&file, &kept).unwrap();
+    conn.execute_batch(change).unwrap();
+    drop(conn);
+    let said = home.refused(&["verify"]);
+    assert!(said.contains(found), "{change}: {said}");
+    fs::rename(&kept, &file).unwrap();
+}
+
+#[test]
 fn an_export_beside_a_running_upload_is_one_state_and_whole() {
     let network = Network::start();
     let north = &network.north;

@@ -65,6 +65,29 @@ impl Home {
         &self.path
     }
 
+    /// The key of its database.
+    ///
+    /// # Panics
+    ///
+    /// When the folder has none.
+    #[must_use]
+    pub fn database_key(&self) -> [u8; 32] {
+        let text = std::fs::read_to_string(self.path.join("database.key")).expect("a key file");
+        let key = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes()).expect("hex");
+        key.try_into().expect("32 bytes")
+    }
+
+    /// The database, while no program runs in the folder.
+    ///
+    /// # Panics
+    ///
+    /// When it does not open.
+    #[must_use]
+    pub fn database(&self) -> store::Connection {
+        let key = store::DatabaseKey::new(self.database_key());
+        store::open(&self.path.join("data.db"), &key, store::Access::Write).expect("a database")
+    }
+
     /// Adds `lines` to the settings.
     ///
     /// # Panics

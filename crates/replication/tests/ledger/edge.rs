@@ -1,11 +1,4 @@
-//! How far an edge believes to hold a stream that others write into as well.
-
-#![expect(
-    clippy::unwrap_used,
-    clippy::indexing_slicing,
-    clippy::wildcard_enum_match_arm,
-    reason = "what a test did not expect ends it, in its helpers too"
-)]
+//! A clinic with nothing but its ledger.
 
 use replication::edge::{EdgeDesk, KnownNodes};
 use replication::materialize::MaterializeError;
@@ -33,13 +26,13 @@ impl KnownNodes for Anything {
 }
 
 /// A clinic with nothing but its ledger.
-struct Edge {
-    conn: Connection,
-    author: Author,
+pub(crate) struct Edge {
+    pub(crate) conn: Connection,
+    pub(crate) author: Author,
 }
 
 impl Edge {
-    fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let mut conn = store::open_in_memory().unwrap();
         store::migrate(&mut conn, &[replication::LEDGER, replication::EDGE]).unwrap();
         let fill = Box::new(move |bytes: &mut [u8]| bytes.fill(seed));
@@ -47,7 +40,7 @@ impl Edge {
         Self { conn, author }
     }
 
-    fn write(&mut self) {
+    pub(crate) fn write(&mut self) {
         let draft = Draft {
             stream: stream(),
             kind: FactKind::DocumentChange,
@@ -58,12 +51,12 @@ impl Edge {
         self.author.write(&self.conn, now(), draft).unwrap();
     }
 
-    fn perform(&self, op: EdgeOp) -> EdgeReply {
+    pub(crate) fn perform(&self, op: EdgeOp) -> EdgeReply {
         EdgeDesk::perform(&self.conn, now(), op, &mut Anything, &Anything).unwrap()
     }
 
     /// What this clinic wrote and the hub has not acknowledged.
-    fn outbox(&self) -> Vec<OutboxEntry> {
+    pub(crate) fn outbox(&self) -> Vec<OutboxEntry> {
         let (class, after, skip) = (Class::Records, None, Vec::new());
         match self.perform(EdgeOp::ReadOutbox { class, after, skip, bytes_max: 1 << 20 }) {
             EdgeReply::Outbox(page) => page.entries,
@@ -72,7 +65,7 @@ impl Edge {
     }
 
     /// The hub's stream, of which entries `from + 1` to the last of `held` are sent without our own.
-    fn apply(&self, held: &[OutboxEntry], from: usize) -> Applied {
+    pub(crate) fn apply(&self, held: &[OutboxEntry], from: usize) -> Applied {
         let foreign = |one: &&OutboxEntry| one.entry.header.origin != self.author.node();
         let entries = held[from..].iter().filter(foreign).map(|one| {
             let entry = Signed::new(one.entry.clone()).verify(&one.key).unwrap();
@@ -93,7 +86,7 @@ impl Edge {
     }
 
     /// The hub acknowledges `own`, at a moment when its stream is `held`.
-    fn acknowledge(&self, own: &[OutboxEntry], held: &[OutboxEntry]) {
+    pub(crate) fn acknowledge(&self, own: &[OutboxEntry], held: &[OutboxEntry]) {
         let mut digest = SetDigest::EMPTY;
         held.iter().for_each(|one| digest.insert(&one.id));
         let received = own.iter().map(|one| (one.epoch, [one.oseq].into_iter().collect()));
@@ -111,47 +104,10 @@ impl Edge {
     }
 }
 
-fn stream() -> StreamId {
+pub(crate) fn stream() -> StreamId {
     patient_stream(PatientId::from_bytes([7; 16]), Compartment::Identity)
 }
 
-fn now() -> Timestamp {
+pub(crate) fn now() -> Timestamp {
     "2026-06-12T17:22:00Z".parse().unwrap()
-}
-
-fn stored(fresh: u32) -> Applied {
-    Applied::Stored { fresh, diverged: false, admits: false }
-}
-
-#[test]
-fn own_entries_count_as_held_once_nothing_of_others_is_between_them() {
-    let (mut north, mut south) = (Edge::new(1), Edge::new(2));
-    north.write();
-    north.write();
-    south.write();
-    let held = [north.outbox(), south.outbox()].concat();
-    north.acknowledge(&held[..2], &held[..2]);
-    assert_eq!(north.apply(&held, 2), stored(1), "what follows them can be taken at once");
-}
-
-/// North's first entry is acknowledged late: South wrote behind it, and North has that already.
-/// Two acknowledgements at once and two positions more are then no proof that the two are its own.
-#[test]
-fn what_others_wrote_between_own_entries_is_not_skipped() {
-    let (mut north, mut south) = (Edge::new(1), Edge::new(2));
-    north.write();
-    south.write();
-    south.write();
-    south.write();
-    let [first] = north.outbox().try_into().unwrap();
-    let [s1, s2, s3] = south.outbox().try_into().unwrap();
-    let held = vec![first.clone(), s1];
-    assert_eq!(north.apply(&held, 0), stored(1));
-    north.write();
-    let second = north.outbox().pop().unwrap();
-    let held = [held, vec![s2, second.clone()]].concat();
-    north.acknowledge(&[first, second], &held);
-    let held = [held, vec![s3]].concat();
-    assert_eq!(north.apply(&held, 4), Applied::Behind { have: 2 });
-    assert_eq!(north.apply(&held, 2), stored(2));
 }

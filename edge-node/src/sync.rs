@@ -13,6 +13,7 @@ use replication::edge::EdgeDesk;
 use sync_protocol::NodeId;
 use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
 use sync_protocol::message::Live;
+use sync_protocol::signature::Signer;
 use tokio::sync::mpsc;
 use transport::drive::{Desk, Ended, Progress, Signal, drive};
 use transport::{Dialer, TlsIdentity};
@@ -94,7 +95,8 @@ async fn converse(node: &Arc<Node>, hub: &HubLink, link: &transport::Link) -> En
     let hub_key = NodeId(hub.hub_node_key);
     let wall_ms = u64::try_from(node.clock.now().millis()).unwrap_or(0);
     let exchange = EdgeExchange::new(node.key, hub_key, wall_ms);
-    let side = EdgeSide { node: Arc::clone(node), hub: hub_key };
+    let me = Arc::new(Signer::from_seed(&node.node_seed));
+    let side = EdgeSide { node: Arc::clone(node), hub: hub_key, me };
     let (signals, heard) = mpsc::channel(SIGNALS_MAX);
     let clock = node.clock.clone();
     let now_ms = move || clock.monotonic_nanos() / 1_000_000;
@@ -126,11 +128,13 @@ async fn pass_on(node: &Arc<Node>, signals: mpsc::Sender<Signal>) {
 struct EdgeSide {
     node: Arc<Node>,
     hub: NodeId,
+    /// Signs for what is let go.
+    me: Arc<Signer>,
 }
 
 impl EdgeSide {
     fn rooms(&self) -> Rooms {
-        Rooms { hub: self.hub, now: self.node.clock.now() }
+        Rooms { hub: self.hub, site: self.node.site_or_none(), now: self.node.clock.now() }
     }
 }
 
@@ -144,14 +148,14 @@ impl Desk<EdgeExchange> for EdgeSide {
     }
 
     async fn read(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
-        let mut rooms = self.rooms();
+        let (mut rooms, me) = (self.rooms(), Arc::clone(&self.me));
         let read: Result<_, ReadError<LedgerError>> = self
             .node
             .readers
             .read(move |conn| {
                 let known = rooms;
                 ops.into_iter()
-                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known))
+                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me))
                     .collect::<Result<Vec<_>, _>>()
             })
             .await;
@@ -162,14 +166,14 @@ impl Desk<EdgeExchange> for EdgeSide {
     }
 
     async fn write(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
-        let mut rooms = self.rooms();
+        let (mut rooms, me) = (self.rooms(), Arc::clone(&self.me));
         let written: Result<_, WriteError<LedgerError>> = self
             .node
             .writer
             .write(move |conn, _| {
                 let known = rooms;
                 ops.into_iter()
-                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known))
+                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me))
                     .collect::<Result<Vec<_>, _>>()
             })
             .await;

@@ -11,7 +11,7 @@ use sync_protocol::exchange::{HubExchange, HubOp, HubReply};
 use sync_protocol::message::Live;
 use transport::drive::{Desk, Progress, drive};
 use transport::{Admission, Incoming, Link, Listener};
-use workflows::apply_fact::Rooms;
+use workflows::apply_fact::{NO_SITE, Rooms};
 
 use crate::door;
 use crate::node::Hub;
@@ -106,7 +106,7 @@ impl Desk<HubExchange> for HubSide {
             .hub
             .readers
             .read(move |conn| {
-                let mut rooms = Rooms { hub: key, now };
+                let mut rooms = Rooms { hub: key, site: NO_SITE, now };
                 ops.into_iter()
                     .map(|op| {
                         let live = if let HubOp::Live { stream, values } = &op {
@@ -143,7 +143,7 @@ impl Desk<HubExchange> for HubSide {
             .hub
             .writer
             .write(move |conn, _| {
-                let mut rooms = Rooms { hub: key, now };
+                let mut rooms = Rooms { hub: key, site: NO_SITE, now };
                 ops.into_iter()
                     .map(|op| HubDesk::perform(conn, now, &node, op, &mut rooms))
                     .collect::<Result<Vec<_>, _>>()

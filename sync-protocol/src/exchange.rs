@@ -18,6 +18,7 @@ mod intake;
 mod lanes;
 mod marks;
 mod ops;
+mod purges;
 mod push;
 
 pub use edge::EdgeExchange;

@@ -23,6 +23,7 @@ pub mod lane;
 pub mod limits;
 pub mod message;
 pub mod names;
+pub mod purge;
 pub mod ranges;
 pub mod scheduler;
 pub mod signature;

@@ -75,6 +75,9 @@ pub const GAP_TRIES_MAX: u32 = 7;
 /// each they keep a busy writer in work.
 pub const OPS_OPEN_MAX: usize = 64;
 
+/// Orders to let a stream go that may wait for their receipts at once.
+pub const PURGES_OPEN_MAX: usize = 256;
+
 /// The greeting must be answered within this time (milliseconds).
 pub const GREETING_TIMEOUT_MS: u64 = 30_000;
 

@@ -5,13 +5,14 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! Type numbers 20 to 39 are kept for what follows: grants and purges with their receipts,
-//! reconciliation, look-ups on demand, checkpoints and attachments.
+//! Type numbers 22 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
+//! checkpoints and attachments.
 
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
 use crate::entry::WithheldReason;
+use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
 use crate::{ChainKey, Epoch, NodeId, SeqNo, StreamId, limits};
 
@@ -89,6 +90,10 @@ messages! {
     13 Bye,
     /// A run cannot be stored because something before it is missing.
     14 Behind,
+    /// A subscription ended: let the stream go.
+    20 Purge,
+    /// The stream was let go.
+    21 PurgeDone,
 }
 
 impl Frame {
@@ -407,6 +412,23 @@ pub struct Resync {
 pub struct Behind {
     /// How far the stream is held.
     pub position: StreamPosition,
+}
+
+/// Nobody allows the edge to have this stream any more: what others wrote in it is to be let go. Said
+/// again until the receipt is here, however long that takes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Purge {
+    /// Which stream.
+    pub stream: StreamId,
+    /// Version of the subscription that this ends; what was sent under an older one is refused.
+    pub version: u32,
+}
+
+/// Sent after the commit that let the stream go.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct PurgeDone {
+    /// What the node says and signs.
+    pub receipt: PurgeReceipt,
 }
 
 /// Why a conversation ends.

@@ -133,6 +133,13 @@ impl Signer {
         self.node
     }
 
+    /// Signs a statement that is no entry. The caller puts a prefix of its own in front, other than
+    /// [`SIGNING_PREFIX`].
+    #[must_use]
+    pub(crate) fn sign_message(&self, message: &[u8]) -> [u8; 64] {
+        self.key.sign(message).to_bytes()
+    }
+
     /// Signs our own entry: fills in length and commitment, and takes origin from the key.
     ///
     /// `None` when the payload is longer than [`PAYLOAD_BYTES_MAX`](limits::PAYLOAD_BYTES_MAX) or

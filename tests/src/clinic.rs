@@ -276,11 +276,12 @@ impl Clinic {
     ///
     /// When storage fails, which it does not in the box.
     pub fn perform(&mut self, now_ms: u64, op: EdgeOp) -> EdgeReply {
-        let mut rooms = Rooms { hub: self.hub, now: self.wall(now_ms) };
+        let mut rooms = Rooms { hub: self.hub, site: self.site, now: self.wall(now_ms) };
         let known = rooms;
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
+        let me = Signer::from_seed(&self.seed);
         let reply =
-            EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known).expect(NO_LIMIT);
+            EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &me).expect(NO_LIMIT);
         group.commit().expect(NO_LIMIT);
         reply
     }

@@ -12,7 +12,7 @@ use sync_protocol::NodeId;
 use sync_protocol::exchange::{HubExchange, HubOp};
 use sync_protocol::signature::Signer;
 use vocab::{FactKind, SiteId, Timestamp};
-use workflows::apply_fact::Rooms;
+use workflows::apply_fact::{NO_SITE, Rooms};
 use workflows::schema;
 
 use crate::clinic::EPOCH_MS;
@@ -99,7 +99,7 @@ impl BoxHub {
     pub fn perform(&mut self, now_ms: u64, peer: NodeId, op: HubOp) -> Performed {
         let node = self.nodes.get(&peer).expect("enrolled");
         let now = Self::wall(now_ms);
-        let mut rooms = Rooms { hub: self.key, now };
+        let mut rooms = Rooms { hub: self.key, site: NO_SITE, now };
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
         let performed = HubDesk::perform(&self.conn, now, node, op, &mut rooms).expect(NO_LIMIT);
         group.commit().expect(NO_LIMIT);

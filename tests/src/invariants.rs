@@ -112,7 +112,8 @@ fn permissions(world: &World) -> BTreeSet<(PatientId, SiteId)> {
     world.allowed_now()
 }
 
-/// 6 and 7: a clinic holds all of what it may have, and nothing of what it never might have had.
+/// 6, 7 and 8: a clinic holds all of what it may have, nothing of what it never might have had, and
+/// nothing of others where access has ended.
 fn check_feed(
     name: &str,
     clinic: &Clinic,
@@ -139,6 +140,12 @@ fn check_feed(
         if (home || may) && count != stream.entries.len() {
             let all = stream.entries.len();
             fail(broken, 6, format!("{name}: {count} of {all} entries of {:?}", stream.stream));
+        }
+        let others = held.get(&stream.stream).map_or(0, |held| {
+            held.entries.iter().filter(|(_, origin)| *origin != clinic.key).count()
+        });
+        if !home && !may && others > 0 {
+            fail(broken, 8, format!("{name} still holds {others} entries of {:?}", stream.stream));
         }
         if !home && !ever && count > 0 {
             fail(broken, 7, format!("{name} holds {:?}, which it never might", stream.stream));

@@ -17,6 +17,8 @@ use crate::severity::Severity;
 pub const ROOM: Room =
     Room { name: "alerts", scripts: &[("V1__alert", include_str!("../migrations/001_alert.sql"))] };
 
+const FORGET_OF_OTHERS: &str = "DELETE FROM alert_fact WHERE patient = ?1 AND author <> ?2";
+
 /// A fact that is here already is no second row.
 const INSERT_FACT: &str = "
     INSERT INTO alert_fact (digest, patient, author, stored_at_ns, low, medium, high, critical,
@@ -240,6 +242,20 @@ pub fn counts(conn: &Connection) -> Result<Counts, StoreError> {
     })?)
 }
 
+/// Forgets what other clinics than `own` raised about a patient.
+///
+/// # Errors
+///
+/// The database's.
+pub fn forget_of_others(
+    conn: &Connection,
+    patient: PatientId,
+    own: SiteId,
+) -> Result<(), StoreError> {
+    conn.prepare_cached(FORGET_OF_OTHERS)?.execute(params![patient.bytes(), own.bytes()])?;
+    Ok(())
+}
+
 /// How many alerts are critical and were not late. Nobody can mark an alert as seen yet, so all of
 /// them are open.
 ///
@@ -364,5 +380,20 @@ mod tests {
             .query_row(&format!("EXPLAIN QUERY PLAN {COUNT_URGENT}"), [], |row| row.get(3))
             .unwrap();
         assert!(plan.contains("alert_fact_urgent"), "{plan}");
+    }
+
+    #[test]
+    fn what_others_raised_is_forgotten_and_the_own_stays() {
+        let conn = database();
+        let fact = plain();
+        let other = SiteId::from_bytes([9; 16]);
+        for (number, site) in [(1, author()), (1, other), (2, other)] {
+            let payload = fact.to_bytes();
+            record(&conn, patient(number), site, &fact, &payload, now()).unwrap();
+        }
+        forget_of_others(&conn, patient(1), author()).unwrap();
+        let kept: Vec<_> = newest(&conn, 99).unwrap().into_iter().map(|kept| kept.author).collect();
+        assert_eq!(kept.iter().filter(|site| **site == author()).count(), 3);
+        assert_eq!(kept.iter().filter(|site| **site == other).count(), 3, "of the other patient");
     }
 }

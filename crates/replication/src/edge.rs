@@ -3,11 +3,13 @@
 pub(crate) mod store;
 
 mod apply;
+mod purge;
 mod verify;
 
 use ::store::Connection;
 use sync_protocol::Class;
 use sync_protocol::exchange::{EdgeOp, EdgeReply};
+use sync_protocol::signature::Signer;
 use vocab::Timestamp;
 
 use crate::{LedgerError, Materialize, streams};
@@ -29,7 +31,10 @@ impl EdgeDesk {
             | EdgeOp::ReadOutbox { .. }
             | EdgeOp::ReadOne { .. }
             | EdgeOp::ReadFeed { .. } => true,
-            EdgeOp::MarkReceived { .. } | EdgeOp::Apply(_) | EdgeOp::ForgetAcks(_) => false,
+            EdgeOp::MarkReceived { .. }
+            | EdgeOp::Apply(_)
+            | EdgeOp::Purge(_)
+            | EdgeOp::ForgetAcks(_) => false,
         }
     }
 
@@ -40,7 +45,7 @@ impl EdgeDesk {
         matches!(op, EdgeOp::Apply(run) if streams::class(&run.stream) == Class::Urgent)
     }
 
-    /// Performs `op`. A writing one runs inside the caller's transaction; its reply must not reach
+    /// Performs `op`; `me` signs for what is let go. A writing one runs inside the caller's transaction; its reply must not reach
     /// the conversation before that is committed.
     ///
     /// # Errors
@@ -52,6 +57,7 @@ impl EdgeDesk {
         op: EdgeOp,
         rooms: &mut dyn Materialize,
         known: &dyn KnownNodes,
+        me: &Signer,
     ) -> Result<EdgeReply, LedgerError> {
         match op {
             EdgeOp::LoadHello => Ok(EdgeReply::Hello(store::hello(conn)?)),
@@ -72,6 +78,7 @@ impl EdgeDesk {
                 Ok(EdgeReply::One(store::outbox_one(conn, epoch, oseq)?.map(Box::new)))
             }
             EdgeOp::Apply(run) => apply::apply(conn, now, run, rooms, known),
+            EdgeOp::Purge(order) => Ok(EdgeReply::Purged(purge::purge(conn, &order, rooms, me)?)),
             EdgeOp::ForgetAcks(positions) => {
                 store::forget_acks(conn, &positions)?;
                 Ok(EdgeReply::Forgot)

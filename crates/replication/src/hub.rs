@@ -2,13 +2,15 @@
 
 mod access;
 mod ingest;
+mod purge;
 pub(crate) mod sqlite;
 pub(crate) mod store;
 mod verify;
 
 use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested};
-use sync_protocol::message::{StreamPosition, StreamState, Verdict};
+use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
+use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Class, Epoch, NodeId, StreamId};
 use vocab::{SiteId, SiteName, Timestamp};
 
@@ -16,6 +18,7 @@ use crate::gate::Released;
 use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
+pub use purge::{OutstandingCopy, outstanding};
 pub use sqlite::SqliteHub;
 pub use store::{HubStatus, NodeStatus, node_statuses, status};
 pub use verify::verify;
@@ -156,6 +159,21 @@ pub trait HubStore {
     /// The database's.
     fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError>;
 
+    /// What the node is to let go and has not signed for.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn ended(&self, node: &Node) -> Result<Vec<Purge>, StoreError>;
+
+    /// Stores what the node signed for letting a stream go.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn purged(&self, now: Timestamp, node: &Node, receipt: &PurgeReceipt)
+    -> Result<(), StoreError>;
+
     /// Which nodes, other than `except`, may see latest values of a stream.
     ///
     /// # Errors
@@ -187,12 +205,13 @@ impl HubDesk {
     #[must_use]
     pub const fn is_read(op: &HubOp) -> bool {
         match op {
-            HubOp::NextRuns { .. } | HubOp::Live { .. } => true,
+            HubOp::NextRuns { .. } | HubOp::ReadPurges | HubOp::Live { .. } => true,
             HubOp::Greet(_)
             | HubOp::Ingest(_)
             | HubOp::SetAside { .. }
             | HubOp::Ack(_)
             | HubOp::Rewind(_)
+            | HubOp::Purged(_)
             | HubOp::Compare(_) => false,
         }
     }
@@ -242,6 +261,11 @@ impl HubDesk {
             HubOp::Rewind(position) => {
                 hub.rewind(node, &position)?;
                 HubReply::Rewound
+            }
+            HubOp::ReadPurges => HubReply::Purges(hub.ended(node)?),
+            HubOp::Purged(receipt) => {
+                hub.purged(now, node, &receipt)?;
+                HubReply::PurgeSettled(receipt.purged.stream)
             }
             HubOp::Compare(streams) => {
                 HubReply::Compared { restarted: hub.compare(node, &streams)? }

@@ -27,11 +27,17 @@ pub const LEDGER: Room = Room {
 /// Tables of an edge, beside [`LEDGER`].
 pub const EDGE: Room = Room {
     name: "replication_edge",
-    scripts: &[("V1__edge", include_str!("../migrations/V1__edge.sql"))],
+    scripts: &[
+        ("V1__edge", include_str!("../migrations/V1__edge.sql")),
+        ("V2__edge_purge", include_str!("../migrations/V2__edge_purge.sql")),
+    ],
 };
 
 /// Tables of a hub, beside [`LEDGER`].
 pub const HUB: Room = Room {
     name: "replication_hub",
-    scripts: &[("V1__hub", include_str!("../migrations/V1__hub.sql"))],
+    scripts: &[
+        ("V1__hub", include_str!("../migrations/V1__hub.sql")),
+        ("V2__hub_purge", include_str!("../migrations/V2__hub_purge.sql")),
+    ],
 };

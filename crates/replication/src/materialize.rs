@@ -71,4 +71,12 @@ pub trait Materialize {
     ///
     /// [`MaterializeError`]; what a refused payload did to the tables is rolled back by the caller.
     fn apply(&mut self, conn: &Connection, arrived: &Arrived<'_>) -> Result<(), MaterializeError>;
+
+    /// Forgets what was made of entries of others in a stream; they are deleted already. What this
+    /// node wrote itself is still there.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then the entries are back as well.
+    fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), store::StoreError>;
 }

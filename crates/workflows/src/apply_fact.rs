@@ -7,14 +7,19 @@ use replication::outbox::actor;
 use replication::streams::{Topic, topic};
 use replication::{Arrived, Materialize, Refusal};
 use store::{Connection, StoreError};
-use sync_protocol::NodeId;
+use sync_protocol::{NodeId, StreamId};
 use vocab::{Compartment, FactKind, PatientId, SiteId, Timestamp};
+
+/// An id that no site has.
+pub const NO_SITE: SiteId = SiteId::from_bytes([0; 16]);
 
 /// The rooms of a program that takes facts from others.
 #[derive(Clone, Copy, Debug)]
 pub struct Rooms {
     /// The hub's signing key: only it may say who belongs to the network.
     pub hub: NodeId,
+    /// The clinic this is; at the hub, [`NO_SITE`].
+    pub site: SiteId,
     /// When the facts are taken in.
     pub now: Timestamp,
 }
@@ -70,6 +75,19 @@ impl Materialize for Rooms {
             ) => Err(Refusal::NotEntitled.into()),
         }
     }
+
+    fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), StoreError> {
+        match topic(stream) {
+            // What the clinic wrote itself is kept; it shows again when the rest may come back.
+            Topic::Patient(patient, Compartment::Identity) => rebuild_record(conn, stream, patient),
+            // Both hold alerts, and both end together.
+            Topic::Patient(patient, Compartment::Alerts | Compartment::Vitals) => {
+                alerts::store::forget_of_others(conn, patient, self.site)
+            }
+            // Nothing is made of these, or nobody is ever told to let them go.
+            Topic::Patient(..) | Topic::Policy | Topic::Unknown => Ok(()),
+        }
+    }
 }
 
 impl Rooms {
@@ -92,7 +110,7 @@ impl Rooms {
             Ok(_) => Ok(()),
             // Our own saved copy is at fault, not the change: it is made anew from the entries,
             // this one among them.
-            Err(RecordError::Damaged) => Ok(rebuild_record(conn, arrived, patient)?),
+            Err(RecordError::Damaged) => Ok(rebuild_record(conn, &arrived.stream, patient)?),
             Err(RecordError::Store(error)) => Err(error.into()),
             Err(RecordError::Refused(document::Refused::Panicked)) => Err(Refusal::Hostile.into()),
             Err(_) => Err(Refusal::Unreadable.into()),
@@ -103,11 +121,11 @@ impl Rooms {
 /// Makes a patient's document anew from the entries of its stream.
 fn rebuild_record(
     conn: &Connection,
-    arrived: &Arrived<'_>,
+    stream: &StreamId,
     patient: PatientId,
 ) -> Result<(), StoreError> {
     let mut changes = Vec::new();
-    for held in replication::ledger::payloads_in(conn, &arrived.stream)? {
+    for held in replication::ledger::payloads_in(conn, stream)? {
         if let Some(site) = directory::store::sites::site_of_node(conn, &held.origin.0)? {
             let actor = document::ActorSeed::new(actor(held.origin, held.epoch));
             changes.push((patients::Author { actor, site }, held.payload));
@@ -115,7 +133,7 @@ fn rebuild_record(
     }
     let all = changes.iter().map(|(author, payload)| (*author, payload.as_slice()));
     let refused = patients::record::rebuild(conn, patient, all)?;
-    tracing::warn!(count = refused.len(), "a damaged record was made anew from its changes");
+    tracing::warn!(count = refused.len(), "a record was made anew from its changes");
     Ok(())
 }
 

@@ -12,7 +12,7 @@ use super::{Closed, Now, PUSH_CLASSES, Tally, Violation, compare};
 use crate::lane::full;
 use crate::message::{
     Behind, Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
-    Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
+    Purge, PurgeDone, Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
 use crate::{Class, Epoch, NodeId, StreamId, limits};
 
@@ -54,6 +54,8 @@ pub struct EdgeExchange {
     acks: SentAcks,
     /// Streams of which a run came before the certificate of its author; within the hub's window.
     not_yet: BTreeMap<StreamId, StreamPosition>,
+    /// Streams to let go, once sums were compared: the hub's is of the time before.
+    orders: Vec<Purge>,
     to_forget: Vec<StreamPosition>,
     forgetting: bool,
     /// Own entries that the hub wants in their long form.
@@ -85,6 +87,7 @@ impl EdgeExchange {
             intake: Intake::default(),
             acks: SentAcks::default(),
             not_yet: BTreeMap::new(),
+            orders: Vec::new(),
             to_forget: Vec::new(),
             forgetting: false,
             full_wanted: BTreeSet::new(),
@@ -116,6 +119,11 @@ impl EdgeExchange {
                 self.to_forget.extend(self.acks.confirmed(stored.number));
             }
             Message::NeedFull(need) => self.need_full(need),
+            // What does not fit comes again.
+            Message::Purge(purge) if self.orders.len() < limits::PURGES_OPEN_MAX => {
+                self.orders.push(purge);
+            }
+            Message::Purge(_) => {}
             Message::Resync(resync) => self.resync(resync),
             Message::Bye(bye) => self.close(by_peer(bye)),
             // Latest values of other sites, for screens; the oldest go when nobody looks.
@@ -128,6 +136,7 @@ impl EdgeExchange {
             | Message::StreamAck(_)
             | Message::Full(_)
             | Message::Compare(_)
+            | Message::PurgeDone(_)
             | Message::Behind(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump(now);
@@ -170,6 +179,10 @@ impl EdgeExchange {
                 }
             }
             EdgeReply::Applied(position, applied) => self.applied(now, position, applied),
+            EdgeReply::Purged(Some(receipt)) => {
+                self.lanes.send(Class::Control, &PurgeDone { receipt }.into());
+            }
+            EdgeReply::Purged(None) => {}
             EdgeReply::Forgot => self.forgetting = false,
             EdgeReply::Failed => self.close(Closed::Storage),
         }
@@ -394,6 +407,8 @@ impl EdgeExchange {
                 self.not_yet.insert(position.stream, position);
                 return;
             }
+            // The hub knows: it ended it.
+            Applied::Ended => return,
             Applied::Behind { have } => {
                 // Every run under way says the same; once is enough.
                 let position = StreamPosition { to_idx: have, ..position };
@@ -439,6 +454,10 @@ impl EdgeExchange {
             return;
         }
         self.ops.extend(self.intake.release().into_iter().map(EdgeOp::Apply));
+        for order in std::mem::take(&mut self.orders) {
+            self.not_yet.remove(&order.stream);
+            self.ops.push_back(EdgeOp::Purge(order));
+        }
         self.ops.extend(self.pumps.reads());
         for class in PUSH_CLASSES {
             self.push_frames(now, class);

@@ -44,6 +44,11 @@ impl Feed {
         self.woken = self.reading;
     }
 
+    /// Bytes on their way.
+    pub(super) const fn bytes(&self) -> usize {
+        self.bytes
+    }
+
     pub(super) fn is_idle(&self) -> bool {
         self.drained && !self.reading && self.sent.is_empty()
     }

@@ -7,11 +7,12 @@ use super::compare::Gathered;
 use super::feed::Feed;
 use super::lanes::Lanes;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
+use super::purges::Purges;
 use super::{Closed, Now, Tally, Violation};
 use crate::lane::{Expanded, unfold};
 use crate::message::{
     AcksStored, Bye, ByeReason, Compare, Frame, Full, Hello, HelloAck, Live, Message, NeedFull,
-    PROTOCOL_VERSIONS, Push, PushAck, Resync, StreamAck, StreamData, Verdict,
+    PROTOCOL_VERSIONS, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData, Verdict,
 };
 use crate::ranges::Ranges;
 use crate::{Class, Epoch, NodeId, StreamId, canonical, codec, limits};
@@ -41,6 +42,7 @@ pub struct HubExchange {
     /// Questions that storage was given and has not answered.
     asked: usize,
     feed: Feed,
+    purges: Purges,
     compared: Gathered,
     acks: TakenAcks,
     /// Streams that storage is putting back to where the edge holds them.
@@ -62,6 +64,7 @@ impl HubExchange {
             ops: VecDeque::new(),
             asked: 0,
             feed: Feed::default(),
+            purges: Purges::default(),
             compared: Gathered::default(),
             acks: TakenAcks::default(),
             rewinds: VecDeque::new(),
@@ -100,11 +103,13 @@ impl HubExchange {
                 self.rewinds.push_back(behind.position.stream);
                 self.ops.push_back(HubOp::Rewind(behind.position));
             }
+            Message::PurgeDone(done) => self.purge_done(done),
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
             | Message::PushAck(_)
             | Message::StreamData(_)
             | Message::AcksStored(_)
+            | Message::Purge(_)
             | Message::NeedFull(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump();
@@ -133,6 +138,14 @@ impl HubExchange {
                     self.feed.rewind_stream(stream);
                 }
             }
+            HubReply::Purges(orders) => {
+                for order in self.purges.found(now, self.feed.bytes(), orders) {
+                    // What is in flight of it is of no use to the edge.
+                    self.feed.rewind_stream(order.stream);
+                    self.lanes.send(Class::Policy, &order.into());
+                }
+            }
+            HubReply::PurgeSettled(stream) => self.purges.settled(&stream),
             HubReply::Compared { restarted } => {
                 self.tally.divergences += u64::from(restarted > 0);
                 self.feed.rewind();
@@ -145,6 +158,7 @@ impl HubExchange {
     /// Something was committed that this edge may have to be told.
     pub fn wake(&mut self) {
         self.feed.wake();
+        self.purges.wake();
         self.pump();
     }
 
@@ -169,6 +183,9 @@ impl HubExchange {
             Phase::Waiting { .. } | Phase::Greeting | Phase::Steady | Phase::Closed(_) => {}
         }
         self.feed.expire(now);
+        for order in self.purges.overdue(now, self.feed.bytes()) {
+            self.lanes.send(Class::Policy, &order.into());
+        }
         self.pump();
     }
 
@@ -204,7 +221,9 @@ impl HubExchange {
             Phase::Waiting { since } => {
                 Some(since.map_or(0, |since| since + limits::GREETING_TIMEOUT_MS))
             }
-            Phase::Greeting | Phase::Steady => self.feed.next_timeout(),
+            Phase::Greeting | Phase::Steady => {
+                [self.feed.next_timeout(), self.purges.next_timeout()].into_iter().flatten().min()
+            }
             Phase::Closed(_) => None,
         }
     }
@@ -229,6 +248,7 @@ impl HubExchange {
     pub fn is_idle(&self) -> bool {
         self.is_steady()
             && self.feed.is_idle()
+            && self.purges.is_idle()
             && self.lanes.is_empty()
             && self.ops.is_empty()
             && self.asked == 0
@@ -401,6 +421,14 @@ impl HubExchange {
         self.ops.push_back(HubOp::Ack(positions));
     }
 
+    fn purge_done(&mut self, done: PurgeDone) {
+        if done.receipt.is_signed_by(&self.peer) {
+            self.ops.push_back(HubOp::Purged(done.receipt));
+        } else {
+            self.violation(Violation::Contradiction);
+        }
+    }
+
     fn compare(&mut self, compare: Compare) {
         match self.compared.add(compare) {
             Ok(Some(streams)) => self.ops.push_back(HubOp::Compare(streams)),
@@ -456,6 +484,9 @@ impl HubExchange {
     }
 
     fn pump(&mut self) {
+        if self.phase == Phase::Steady && self.purges.read() {
+            self.ops.push_back(HubOp::ReadPurges);
+        }
         if self.phase == Phase::Steady
             && let Some(sent) = self.feed.read()
         {

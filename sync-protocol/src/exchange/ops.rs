@@ -1,7 +1,8 @@
 //! What a conversation asks of storage, and what storage answers.
 
 use crate::entry::{Entry, EntryId};
-use crate::message::{EpochClaim, StreamPosition, StreamState, Verdict};
+use crate::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
+use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
 use crate::{ChainKey, Class, Epoch, SetDigest, StreamId, Verified};
 
@@ -113,6 +114,10 @@ pub enum EdgeOp {
     },
     /// Store a run. Answer: [`EdgeReply::Applied`].
     Apply(StoredRun),
+    /// Let go what others wrote in a stream, and refuse what was sent under an older version. Own
+    /// entries and their chains stay. Asked twice it answers the same; an order under an older version
+    /// than the one held has no effect. Answer: [`EdgeReply::Purged`].
+    Purge(Purge),
     /// The hub need not be told about these again, unless a stream has been stored further since.
     /// Answer: [`EdgeReply::Forgot`].
     ForgetAcks(Vec<StreamPosition>),
@@ -146,6 +151,8 @@ pub enum Applied {
         /// The last position held.
         have: u64,
     },
+    /// The run was sent under a version of the subscription that has ended.
+    Ended,
 }
 
 /// What an edge's storage answers, in the order in which it did what was asked.
@@ -164,6 +171,8 @@ pub enum EdgeReply {
     One(Option<Box<OutboxEntry>>),
     /// To [`EdgeOp::Apply`].
     Applied(StreamPosition, Applied),
+    /// To [`EdgeOp::Purge`], after the commit.
+    Purged(Option<PurgeReceipt>),
     /// To [`EdgeOp::ForgetAcks`].
     Forgot,
     /// To [`EdgeOp::ReadFeed`].
@@ -290,6 +299,12 @@ pub enum HubOp {
     /// Start those streams over whose digest differs from what is on record for this edge. Answer:
     /// [`HubReply::Compared`].
     Compare(Vec<StreamState>),
+    /// Read which subscriptions of the edge ended and have no receipt yet: the first
+    /// [`PURGES_OPEN_MAX`](crate::limits::PURGES_OPEN_MAX), always in the same order. Answer:
+    /// [`HubReply::Purges`].
+    ReadPurges,
+    /// Store what the edge signed for letting a stream go. Answer: [`HubReply::PurgeSettled`].
+    Purged(PurgeReceipt),
     /// Pass latest values on to other screens. No answer.
     Live {
         /// Which stream.
@@ -314,6 +329,10 @@ pub enum HubReply {
     Acked,
     /// To [`HubOp::Rewind`].
     Rewound,
+    /// To [`HubOp::ReadPurges`].
+    Purges(Vec<Purge>),
+    /// To [`HubOp::Purged`]: the order for this stream is settled, or no longer holds.
+    PurgeSettled(StreamId),
     /// To [`HubOp::Compare`]: how many streams are sent again.
     Compared {
         /// How many.

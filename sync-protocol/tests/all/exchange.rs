@@ -7,5 +7,6 @@ mod hub_store;
 mod link;
 mod pace;
 mod pair;
+mod purging;
 mod refusals;
 mod world;

@@ -5,11 +5,13 @@ use sync_protocol::hlc::Hlc;
 use sync_protocol::lane::{LaneEncoder, full};
 use sync_protocol::message::{
     AcksStored, Behind, Bye, ByeReason, Compare, EpochClaim, Hello, HelloAck, Live, Message,
-    NeedFull, Push, PushAck, Resync, StreamAck, StreamData, StreamPosition, StreamState, Verdict,
+    NeedFull, Purge, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData, StreamPosition,
+    StreamState, Verdict,
 };
+use sync_protocol::purge::{PurgeReceipt, Purged};
 use sync_protocol::signature::Signer;
 use sync_protocol::{
-    ChainKey, Entry, EntryId, Epoch, Flags, Header, NodeId, Payload, SeqNo, StreamId,
+    ChainKey, Entry, EntryId, Epoch, Flags, Header, NodeId, Payload, SeqNo, SetDigest, StreamId,
 };
 
 pub(crate) const SEED: [u8; 32] = [0x11; 32];
@@ -75,6 +77,13 @@ fn shortened(
         .map(|entry| lane.shorten(entry, entry.id(), &KEY, sender, &mut chains))
         .collect();
     (chains, wire)
+}
+
+/// What a node signs for a stream it let go.
+fn receipt() -> PurgeReceipt {
+    let mut dropped = SetDigest::EMPTY;
+    dropped.insert(&EntryId([0xaa; 32]));
+    PurgeReceipt::sign(Purged::new(STREAM, 4, &dropped), &Signer::from_seed(&SEED))
 }
 
 /// One message of every type, by name.
@@ -156,6 +165,8 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("compare", Compare { streams: vec![state], more: true }.into()),
         ("resync", Resync { class: 3, generation: 4 }.into()),
         ("behind", Behind { position }.into()),
+        ("purge", Purge { stream: STREAM, version: 4 }.into()),
+        ("purge-done", PurgeDone { receipt: receipt() }.into()),
         ("bye", Bye { reason: ByeReason::Busy, retry_after_ms: Some(1_500) }.into()),
     ]
 }

@@ -60,7 +60,9 @@ fn store_run(
     known: &dyn KnownNodes,
 ) -> Result<Applied, Held> {
     let (mut stream, _) = ledger::open_stream(conn, &run.stream)?;
-    let have = store::subscribed_up_to(conn, stream.no, run.version)?;
+    let Some(have) = store::subscribed_up_to(conn, stream.no, run.version)? else {
+        return Ok(Applied::Ended);
+    };
     if run.from_idx > have {
         return Err(Held::Behind(have));
     }

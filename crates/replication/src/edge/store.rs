@@ -45,7 +45,8 @@ const OWN_NOT_AT_HUB: &str = "
 const HOLD_STREAM: &str = "UPDATE outbox SET state = 5 WHERE stream = ?1 AND state = 0";
 const COUNT_QUARANTINED: &str = "UPDATE feed SET quarantined = quarantined + 1";
 const COUNT_REFUSED: &str = "UPDATE feed SET refused = refused + 1";
-const SUBSCRIPTION: &str = "SELECT idx FROM subscription WHERE stream = ?1";
+const SUBSCRIPTION: &str =
+    "SELECT idx, version, purged_version FROM subscription WHERE stream = ?1";
 const SUBSCRIBE: &str = "
     INSERT INTO subscription (stream, version, idx, foreign_sum) VALUES (?1, ?2, 0, zeroblob(32))
     ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version)";
@@ -367,15 +368,19 @@ pub(super) fn outbox_one(
     Ok(found)
 }
 
-/// How far a stream is held in the hub's order; the subscription is made if it is new.
+/// How far a stream is held in the hub's order, or `None` when this version of the subscription has
+/// ended; the subscription is made if it is new.
 pub(super) fn subscribed_up_to(
     conn: &Connection,
     stream: i64,
     version: u32,
-) -> Result<u64, StoreError> {
+) -> Result<Option<u64>, StoreError> {
     conn.prepare_cached(SUBSCRIBE)?.execute(params![stream, version])?;
-    let idx: i64 = conn.prepare_cached(SUBSCRIPTION)?.query_row([stream], |row| row.get(0))?;
-    Ok(idx.cast_unsigned())
+    let (idx, latest, purged): (i64, u32, u32) = conn
+        .prepare_cached(SUBSCRIPTION)?
+        .query_row([stream], |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)))?;
+    let holds = version >= latest && version > purged;
+    Ok(holds.then_some(idx.cast_unsigned()))
 }
 
 /// Records that the stream is held up to `to_idx`, and that the hub is yet to hear of it.

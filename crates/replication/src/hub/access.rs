@@ -13,7 +13,8 @@ use crate::gate;
 use crate::streams::{self, Topic};
 
 /// Brings the subscription rows of every stream of `patient` in line with what is allowed now.
-/// Writes only rows whose result changed; answers the nodes that gained something to fetch.
+/// Writes only rows whose result changed; answers the nodes that must be told: those with
+/// something to fetch, or to let go.
 ///
 /// # Errors
 ///
@@ -23,20 +24,24 @@ pub fn refresh_patient(
     patient: PatientId,
     now: Timestamp,
 ) -> Result<BTreeSet<i64>, StoreError> {
-    let mut gained = BTreeSet::new();
+    let mut told = BTreeSet::new();
     let recipients = recipients(conn, patient)?;
     for stream in store::streams_of_patient(conn, patient)? {
-        gained.extend(refresh(conn, &stream, &recipients, now)?);
+        told.extend(refresh(conn, &stream, &recipients, now)?);
     }
-    Ok(gained)
+    Ok(told)
 }
 
 /// Gives the nodes of a site the streams that the site keeps: a clinic whose node was replaced gets
 /// back what it wrote, whether or not its patients allowed others anything.
-pub(super) fn refresh_home(conn: &Connection, site: SiteId) -> Result<(), StoreError> {
+pub(super) fn refresh_home(
+    conn: &Connection,
+    site: SiteId,
+    now: Timestamp,
+) -> Result<(), StoreError> {
     for stream in store::streams_of_site(conn, site)? {
         for node in store::nodes_at(conn, &BTreeSet::from([site]))? {
-            store::set_access(conn, node.no, &stream, true)?;
+            store::set_access(conn, node.no, &stream, true, now)?;
         }
     }
     Ok(())
@@ -91,12 +96,12 @@ fn refresh(
             store::nodes_at(conn, &sites)?
         }
     };
-    let mut gained = BTreeSet::new();
+    let mut told = BTreeSet::new();
     for node in nodes {
         let allowed = gate::may_have(conn, &stream.id, stream.author_site, node.site, now)?;
-        if store::set_access(conn, node.no, stream, allowed)? {
-            gained.insert(node.no);
+        if store::set_access(conn, node.no, stream, allowed, now)? {
+            told.insert(node.no);
         }
     }
-    Ok(gained)
+    Ok(told)
 }

@@ -2,11 +2,12 @@
 
 use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{Greeting, HelloState, IngestEntry};
-use sync_protocol::message::{StreamPosition, StreamState, Verdict};
+use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
+use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::Timestamp;
 
-use super::{HubStore, NewNode, Node, Outcome, ingest, store};
+use super::{HubStore, NewNode, Node, Outcome, ingest, purge, store};
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
 use crate::{LedgerError, Materialize};
@@ -75,7 +76,7 @@ impl HubStore for SqliteHub<'_> {
     fn enrol(&self, now: Timestamp, node: &NewNode) -> Result<(), StoreError> {
         store::enrol(self.conn, now, node)?;
         super::access::refresh_stream(self.conn, &crate::streams::policy_stream(), now)?;
-        super::access::refresh_home(self.conn, node.site)?;
+        super::access::refresh_home(self.conn, node.site, now)?;
         for patient in consent::store::patients(self.conn)? {
             super::access::refresh_patient(self.conn, patient, now)?;
         }
@@ -157,7 +158,11 @@ impl HubStore for SqliteHub<'_> {
 
     fn acknowledge(&self, node: &Node, positions: &[StreamPosition]) -> Result<(), StoreError> {
         for position in positions {
-            store::acknowledge(self.conn, node, position)?;
+            if position.to_idx == 0 {
+                purge::emptied(self.conn, node, position)?;
+            } else {
+                store::acknowledge(self.conn, node, position)?;
+            }
         }
         Ok(())
     }
@@ -168,6 +173,19 @@ impl HubStore for SqliteHub<'_> {
 
     fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError> {
         store::restart_differing(self.conn, node, streams)
+    }
+
+    fn ended(&self, node: &Node) -> Result<Vec<Purge>, StoreError> {
+        purge::ended(self.conn, node)
+    }
+
+    fn purged(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        receipt: &PurgeReceipt,
+    ) -> Result<(), StoreError> {
+        purge::purged(self.conn, now, node, receipt)
     }
 
     fn watchers(

@@ -57,9 +57,10 @@ const OPEN_SUB: &str = "
     INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty)
     VALUES (?1, ?2, 1, 1, 0, zeroblob(32), ?3, ?4)";
 const REOPEN_SUB: &str = "
-    UPDATE sub SET state = 1, version = version + 1, dirty = 1 WHERE stream = ?1 AND node = ?2";
+    UPDATE sub SET state = 1, version = version + 1, dirty = 1, ended_at = NULL
+    WHERE stream = ?1 AND node = ?2";
 const CLOSE_SUB: &str = "
-    UPDATE sub SET state = 2, version = version + 1 WHERE stream = ?1 AND node = ?2";
+    UPDATE sub SET state = 2, version = version + 1, ended_at = ?3 WHERE stream = ?1 AND node = ?2";
 const ADVANCE_AUTHOR: &str = "
     UPDATE sub SET acked_idx = ?4 WHERE stream = ?1 AND node = ?2 AND acked_idx = ?3";
 const MARK_DIRTY: &str = "
@@ -75,7 +76,8 @@ const DIRTY: &str = "
 const SUB: &str = "
     SELECT sub.version, sub.acked_idx, stream.count, sub.foreign_count, sub.foreign_sum, stream.no
     FROM stream JOIN sub ON sub.stream = stream.no
-    WHERE stream.id = ?1 AND sub.node = ?2";
+    WHERE stream.id = ?1 AND sub.node = ?2
+        AND sub.state IN (1, 2) AND sub.floor <= ?3";
 const FOREIGN_IDS: &str = "
     SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
     WHERE entry.stream = ?1 AND entry.idx > ?2 AND entry.idx <= ?3 AND chain.origin <> ?4";
@@ -298,7 +300,11 @@ pub(super) fn node_feed(conn: &Connection, node: i64) -> Result<SetDigest, Store
     Ok(conn.prepare_cached(NODE_FEED)?.query_row([node], |row| digest_from(row, 0, 1))?)
 }
 
-fn set_node_feed(conn: &Connection, node: i64, feed: &SetDigest) -> Result<(), StoreError> {
+pub(super) fn set_node_feed(
+    conn: &Connection,
+    node: i64,
+    feed: &SetDigest,
+) -> Result<(), StoreError> {
     conn.prepare_cached(SET_NODE_FEED)?.execute(params![
         node,
         feed.count.cast_signed(),
@@ -369,13 +375,14 @@ fn access_from(row: &Row<'_>) -> rusqlite::Result<StreamAccess> {
     })
 }
 
-/// Opens or closes a node's subscription; answers whether it now has something to fetch. A row
-/// that already says so is left alone.
+/// Opens or closes a node's subscription; answers whether it now has something to fetch or to let go.
+/// A row that already says so is left alone.
 pub(super) fn set_access(
     conn: &Connection,
     node: i64,
     stream: &StreamAccess,
     allowed: bool,
+    now: Timestamp,
 ) -> Result<bool, StoreError> {
     let state: Option<i64> = conn
         .prepare_cached(SUB_STATE)?
@@ -392,8 +399,8 @@ pub(super) fn set_access(
             Ok(stream.count > 0)
         }
         (Some(1), false) => {
-            conn.prepare_cached(CLOSE_SUB)?.execute(params![stream.no, node])?;
-            Ok(false)
+            conn.prepare_cached(CLOSE_SUB)?.execute(params![stream.no, node, now.millis()])?;
+            Ok(true)
         }
         (Some(2..), true) => {
             conn.prepare_cached(REOPEN_SUB)?.execute(params![stream.no, node])?;
@@ -526,10 +533,16 @@ struct Sub {
     stream: i64,
 }
 
-fn find_sub(conn: &Connection, node: &Node, stream: &StreamId) -> Result<Option<Sub>, StoreError> {
+/// The subscription that a position speaks of; `None` when the node has let the stream go since, so
+/// that an old position says nothing any more.
+fn find_sub(
+    conn: &Connection,
+    node: &Node,
+    position: &StreamPosition,
+) -> Result<Option<Sub>, StoreError> {
     let sub = conn
         .prepare_cached(SUB)?
-        .query_row(params![stream.bytes(), node.no], |row| {
+        .query_row(params![position.stream.bytes(), node.no, position.version], |row| {
             Ok(Sub {
                 acked: row.get(1)?,
                 count: row.get(2)?,
@@ -582,7 +595,7 @@ pub(super) fn acknowledge(
     node: &Node,
     position: &StreamPosition,
 ) -> Result<(), StoreError> {
-    let Some(sub) = find_sub(conn, node, &position.stream)? else { return Ok(()) };
+    let Some(sub) = find_sub(conn, node, position)? else { return Ok(()) };
     let to = position.to_idx.cast_signed();
     if to <= sub.acked || to > sub.count {
         return Ok(());
@@ -598,7 +611,7 @@ pub(super) fn rewind(
     node: &Node,
     position: &StreamPosition,
 ) -> Result<(), StoreError> {
-    let Some(sub) = find_sub(conn, node, &position.stream)? else { return Ok(()) };
+    let Some(sub) = find_sub(conn, node, position)? else { return Ok(()) };
     let to = position.to_idx.cast_signed();
     if to < 0 || to >= sub.acked {
         return Ok(());

@@ -17,6 +17,10 @@ impl Materialize for Anything {
     fn apply(&mut self, _: &Connection, _: &Arrived<'_>) -> Result<(), MaterializeError> {
         Ok(())
     }
+
+    fn let_go(&mut self, _: &Connection, _: &StreamId) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 impl KnownNodes for Anything {
@@ -29,6 +33,7 @@ impl KnownNodes for Anything {
 pub(crate) struct Edge {
     pub(crate) conn: Connection,
     pub(crate) author: Author,
+    signer: Signer,
 }
 
 impl Edge {
@@ -37,7 +42,7 @@ impl Edge {
         store::migrate(&mut conn, &[replication::LEDGER, replication::EDGE]).unwrap();
         let fill = Box::new(move |bytes: &mut [u8]| bytes.fill(seed));
         let author = Author::start(&conn, Signer::from_seed(&[seed; 32]), fill).unwrap();
-        Self { conn, author }
+        Self { conn, author, signer: Signer::from_seed(&[seed; 32]) }
     }
 
     pub(crate) fn write(&mut self) {
@@ -52,7 +57,7 @@ impl Edge {
     }
 
     pub(crate) fn perform(&self, op: EdgeOp) -> EdgeReply {
-        EdgeDesk::perform(&self.conn, now(), op, &mut Anything, &Anything).unwrap()
+        EdgeDesk::perform(&self.conn, now(), op, &mut Anything, &Anything, &self.signer).unwrap()
     }
 
     /// What this clinic wrote and the hub has not acknowledged.

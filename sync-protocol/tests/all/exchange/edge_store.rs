@@ -7,7 +7,8 @@ use sync_protocol::exchange::{
     Applied, EdgeOp, EdgeReply, HelloState, OutboxCursor, OutboxEntry, OutboxPage, StoredRun,
 };
 use sync_protocol::hlc::Hlc;
-use sync_protocol::message::{EpochClaim, StreamPosition, StreamState, Verdict};
+use sync_protocol::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
+use sync_protocol::purge::{PurgeReceipt, Purged};
 use sync_protocol::signature::Signer;
 use sync_protocol::{
     ChainHead, ChainKey, Class, Entry, EntryId, Epoch, Flags, Header, NodeId, ReplayGuard, SeqNo,
@@ -39,6 +40,9 @@ pub(crate) struct Copy {
     heads: BTreeMap<NodeId, ChainHead>,
     at: BTreeMap<(NodeId, SeqNo), EntryId>,
     idx: u64,
+    version: u32,
+    /// What was let go when that version began.
+    purged: SetDigest,
 }
 
 #[derive(Debug)]
@@ -170,6 +174,7 @@ impl EdgeStore {
                     .map(|own| Box::new(outbox_entry(own))),
             ),
             EdgeOp::Apply(run) => self.apply(run),
+            EdgeOp::Purge(purge) => self.purge(purge),
             EdgeOp::ForgetAcks(positions) => {
                 for position in positions {
                     let known = self.unconfirmed.get(&position.stream);
@@ -236,6 +241,19 @@ impl EdgeStore {
         OutboxPage { class, entries, end: wanted.next().is_none() }
     }
 
+    fn purge(&mut self, purge: Purge) -> EdgeReply {
+        let held = self.foreign.get(&purge.stream).cloned().unwrap_or_default();
+        if purge.version < held.version {
+            return EdgeReply::Purged(None);
+        }
+        let dropped = if held.version == purge.version { held.purged } else { held.digest };
+        let Purge { stream, version } = purge;
+        self.unconfirmed.remove(&stream);
+        self.foreign.insert(stream, Copy { version, purged: dropped, ..Copy::default() });
+        let purged = Purged::new(stream, version, &dropped);
+        EdgeReply::Purged(Some(PurgeReceipt::sign(purged, &self.signer)))
+    }
+
     fn apply(&mut self, run: StoredRun) -> EdgeReply {
         let position =
             StreamPosition { stream: run.stream, version: run.version, to_idx: run.to_idx };
@@ -249,6 +267,9 @@ impl EdgeStore {
         self.knows_nobody &= !admits;
         if self.knows_nobody {
             return EdgeReply::Applied(position, Applied::NotYet { have: copy.idx });
+        }
+        if run.version < copy.version {
+            return EdgeReply::Applied(position, Applied::Ended);
         }
         let mut fresh_count = 0;
         for (entry, key) in run.entries {
@@ -274,6 +295,7 @@ impl EdgeStore {
             }
         }
         copy.idx = copy.idx.max(run.to_idx);
+        copy.version = run.version;
         self.foreign.insert(run.stream, copy);
         self.unconfirmed
             .entry(run.stream)

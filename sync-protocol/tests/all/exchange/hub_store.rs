@@ -7,7 +7,8 @@ use sync_protocol::exchange::{
     Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run, RunEntry,
 };
 use sync_protocol::limits::{FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX};
-use sync_protocol::message::{StreamPosition, StreamState, Verdict};
+use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
+use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::ranges::Ranges;
 use sync_protocol::{
     ChainHead, ChainKey, Entry, EntryId, Epoch, NodeId, ReplayGuard, SeqNo, SetDigest, StreamId,
@@ -36,6 +37,11 @@ pub(crate) struct HubStore {
     pub(crate) streams: BTreeMap<StreamId, Stream>,
     /// What each edge may have, and up to where it acknowledged it.
     pub(crate) subscriptions: BTreeMap<(NodeId, StreamId), u64>,
+    /// Versions of subscriptions, where not 1.
+    versions: BTreeMap<(NodeId, StreamId), u32>,
+    /// Subscriptions that ended, by the version that ends them.
+    pub(crate) ended: BTreeMap<(NodeId, StreamId), u32>,
+    pub(crate) receipts: Vec<PurgeReceipt>,
     received: BTreeMap<(NodeId, Epoch), Ranges>,
     /// Kept aside, with the reason.
     pub(crate) aside: Vec<(NodeId, u64, Verdict)>,
@@ -45,7 +51,7 @@ pub(crate) struct HubStore {
 
 impl HubStore {
     pub(crate) const fn is_read(op: &HubOp) -> bool {
-        matches!(op, HubOp::NextRuns { .. })
+        matches!(op, HubOp::NextRuns { .. } | HubOp::ReadPurges)
     }
 
     /// Answers `op` of the conversation with `peer`; the second value says whether streams grew.
@@ -75,9 +81,40 @@ impl HubStore {
                 HubReply::Rewound
             }
             HubOp::Compare(states) => HubReply::Compared { restarted: self.compare(peer, &states) },
+            HubOp::ReadPurges => {
+                let ended = self.ended.iter().filter(|((node, _), _)| *node == peer);
+                let order = |(key, version): (&(NodeId, StreamId), &u32)| Purge {
+                    stream: key.1,
+                    version: *version,
+                };
+                HubReply::Purges(ended.map(order).collect())
+            }
+            HubOp::Purged(receipt) => {
+                let key = (peer, receipt.purged.stream);
+                if self.ended.get(&key) == Some(&receipt.purged.version) {
+                    self.ended.remove(&key);
+                    self.receipts.push(receipt);
+                }
+                HubReply::PurgeSettled(receipt.purged.stream)
+            }
             HubOp::Live { .. } => return (None, false),
         };
         (Some(reply), false)
+    }
+
+    /// Ends a subscription of `peer`.
+    pub(crate) fn end(&mut self, peer: NodeId, stream: StreamId) {
+        self.subscriptions.remove(&(peer, stream)).unwrap();
+        let version = self.versions.entry((peer, stream)).or_insert(1);
+        *version += 1;
+        self.ended.insert((peer, stream), *version);
+    }
+
+    /// Begins it anew.
+    pub(crate) fn begin(&mut self, peer: NodeId, stream: StreamId) {
+        self.ended.remove(&(peer, stream));
+        *self.versions.entry((peer, stream)).or_insert(1) += 1;
+        self.subscriptions.insert((peer, stream), 0);
     }
 
     fn greet(&mut self, peer: NodeId, hello: &HelloState) -> Greeting {
@@ -186,7 +223,8 @@ impl HubStore {
         }
         let at_head = to_idx == stream.rows.len() as u64;
         let head_sum = at_head.then(|| stream.digest.short());
-        Run { stream: id, class: class_of(&id), version: 1, from_idx, to_idx, head_sum, entries }
+        let version = self.versions.get(&(peer, id)).copied().unwrap_or(1);
+        Run { stream: id, class: class_of(&id), version, from_idx, to_idx, head_sum, entries }
     }
 
     fn ack(&mut self, peer: NodeId, position: &StreamPosition) {

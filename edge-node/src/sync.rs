@@ -10,6 +10,7 @@ use host::database::{ReadError, WriteError};
 use pages::board::Source;
 use replication::LedgerError;
 use replication::edge::EdgeDesk;
+use replication::streams::{Topic, topic};
 use sync_protocol::NodeId;
 use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
 use sync_protocol::message::Live;
@@ -17,6 +18,7 @@ use sync_protocol::signature::Signer;
 use tokio::sync::mpsc;
 use transport::drive::{Desk, Ended, Progress, Signal, drive};
 use transport::{Dialer, TlsIdentity};
+use vocab::PatientId;
 use workflows::apply_fact::Rooms;
 
 use crate::node::Node;
@@ -124,6 +126,15 @@ async fn pass_on(node: &Arc<Node>, signals: mpsc::Sender<Signal>) {
     }
 }
 
+/// The patient of whom something is to be let go.
+fn ended(op: &EdgeOp) -> Option<PatientId> {
+    let EdgeOp::Purge(order) = op else { return None };
+    match topic(&order.stream) {
+        Topic::Patient(patient, _) => Some(patient),
+        Topic::Policy | Topic::Unknown => None,
+    }
+}
+
 /// This node's storage and screens, as the conversation sees them.
 struct EdgeSide {
     node: Arc<Node>,
@@ -167,6 +178,7 @@ impl Desk<EdgeExchange> for EdgeSide {
 
     async fn write(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
         let (mut rooms, me) = (self.rooms(), Arc::clone(&self.me));
+        let ended: Vec<_> = ops.iter().filter_map(ended).collect();
         let written: Result<_, WriteError<LedgerError>> = self
             .node
             .writer
@@ -177,6 +189,7 @@ impl Desk<EdgeExchange> for EdgeSide {
                     .collect::<Result<Vec<_>, _>>()
             })
             .await;
+        ended.into_iter().for_each(|patient| self.node.board.forget(patient));
         written.unwrap_or_else(|error| {
             tracing::warn!(%error, "storing what the hub sent failed");
             vec![EdgeReply::Failed]

@@ -36,6 +36,8 @@ pub enum Command {
     },
     /// Entries and frames that were set aside, as CSV.
     Quarantine,
+    /// Copies that clinics may still hold although access has ended, as CSV.
+    Copies,
     /// Check everything that is held.
     Verify,
 }
@@ -53,6 +55,7 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         }
         Command::Export { what } => Ok(export::export(hub, what)),
         Command::Quarantine => Ok(export::quarantine(hub)),
+        Command::Copies => Ok(export::copies(hub)),
         Command::Verify => Ok(verify(hub)),
     }
 }

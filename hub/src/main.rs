@@ -71,6 +71,8 @@ enum Verb {
     },
     /// Entries and frames set aside, with their reasons, as CSV.
     Quarantine,
+    /// Copies that clinics may still hold although access has ended, as CSV.
+    Copies,
     /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
     Verify,
 }
@@ -129,6 +131,7 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
         Verb::Quarantine => tell(&data, Command::Quarantine),
+        Verb::Copies => tell(&data, Command::Copies),
         Verb::Verify => tell(&data, Command::Verify),
     }
 }

@@ -1,6 +1,7 @@
 //! What is held, as lists that anybody can compare with what went in.
 
 mod alerts;
+mod copies;
 mod csv_file;
 mod quarantine;
 mod refs;
@@ -8,6 +9,7 @@ mod verification;
 mod vitals;
 
 pub use self::alerts::alerts;
+pub use self::copies::copies;
 pub use self::csv_file::{Csv, ExportError};
 pub use self::quarantine::{not_taken, quarantine, set_aside};
 pub use self::verification::{NotSound, verification};

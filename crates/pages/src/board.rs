@@ -115,6 +115,14 @@ impl Board {
         all.into_iter().map(|(_, shown)| shown.clone()).collect()
     }
 
+    /// Forgets what came from elsewhere about a patient: this program may no longer show it.
+    pub fn forget(&self, patient: PatientId) {
+        let stays = |shown: &Shown| shown.patient != patient || shown.source != Source::Elsewhere;
+        let mut state = self.lock();
+        state.latest.retain(|_, (_, shown)| stays(shown));
+        state.recent.retain(stays);
+    }
+
     /// What arrived last, the newest first.
     pub fn recent(&self) -> Vec<Shown> {
         self.lock().recent.iter().cloned().collect()

@@ -17,7 +17,7 @@ use workflows::revoke_consent::revoke_consent;
 use crate::node::Node;
 
 /// Version of the notice that the command line stands for: the text in README.
-const NOTICE_VERSION: u16 = 1;
+const NOTICE_VERSION: u16 = 2;
 
 /// What a patient allows one site.
 #[derive(Clone, Debug, Serialize, Deserialize)]

@@ -34,6 +34,11 @@ pub(super) fn quarantine(hub: &Hub) -> Answer {
     pieces(hub, export::set_aside)
 }
 
+/// Copies that clinics may still hold although access has ended.
+pub(super) fn copies(hub: &Hub) -> Answer {
+    pieces(hub, export::copies)
+}
+
 /// What `write` writes as CSV about one state of the database.
 fn pieces(
     hub: &Hub,

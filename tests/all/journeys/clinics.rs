@@ -82,7 +82,7 @@ fn check_sums(status: &Value, accepted: u64) {
 }
 
 #[test]
-fn after_a_revocation_nothing_new_reaches_the_other_clinic() {
+fn after_a_revocation_nothing_reaches_the_other_clinic_and_its_copy_goes() {
     let network = Network::start();
     let Network { north, south, .. } = &network;
     ["p-1", "p-2"].iter().for_each(|number| north.patient(number, "Somebody"));
@@ -104,11 +104,18 @@ fn after_a_revocation_nothing_new_reaches_the_other_clinic() {
     let after = upload("b-2", "172");
     north.home.tell(&["patient", "edit", "p-1", "--name", "Another Name"]);
     network.settle();
-    let still = before.iter().chain(after.iter().skip(1)).cloned();
-    assert_eq!(south.vitals(), sorted(still), "what it had stays, p-2 goes on, p-1 does not");
-    assert!(!south.home.tell(&["patient", "list"]).contains("Another Name"));
+    let other = [before[1].clone(), after[1].clone()];
+    until("the copy is gone, and what was not taken back goes on", || {
+        south.vitals() == sorted(other.to_vec())
+    });
+    let list = south.home.tell(&["patient", "list"]);
+    assert!(list.contains(",p-2,") && !list.contains(",p-1,"), "{list}");
     let alerts = south.home.tell(&["export", "alerts"]);
     assert!(alerts.contains("p-2,") && !alerts.contains("p-1,"), "{alerts}");
+    assert_eq!(network.hub_home.tell(&["copies"]).lines().count(), 1, "all receipts are here");
+    for home in [&network.hub_home, &north.home, &south.home] {
+        home.tell(&["verify"]);
+    }
 
     // Whoever allows it again, having seen what was taken back, gets everything there.
     north.allow("p-1", "south");
@@ -116,6 +123,38 @@ fn after_a_revocation_nothing_new_reaches_the_other_clinic() {
     until("the other clinic has caught up", || {
         south.vitals() == sorted(before.iter().chain(&after).cloned())
     });
+}
+
+#[test]
+fn a_copy_at_a_clinic_that_is_out_of_reach_is_listed_until_its_receipt_is_here() {
+    let mut network = Network::start();
+    network.north.patient("p-1", "Somebody");
+    network.north.allow("p-1", "south");
+    let monitor = network.north.device("bed-4-mon");
+    monitor.deliver(
+        network.north.http(),
+        &body("b-1", &[Reading::pulse("bed-4-mon", "p-1", -1, "71")]),
+    );
+    network.north.home.tell(&["flush"]);
+    network.settle();
+
+    network.south.wire.cut();
+    network.north.home.tell(&["consent", "revoke", "p-1"]);
+    let listed = || network.hub_home.tell(&["copies"]);
+    until("the hub has heard of it", || listed().lines().count() > 1);
+    let copies = listed();
+    assert!(copies.lines().skip(1).all(|line| line.starts_with("south,")), "{copies}");
+    for compartment in ["identity", "vitals"] {
+        assert!(copies.contains(&format!(",{compartment},")), "{copies}");
+    }
+    assert_eq!(network.south.vitals().len(), 1, "nobody could tell it yet");
+
+    network.hub.stop();
+    network.start_hub();
+    network.south.wire.restore();
+    until("the receipts are here", || network.hub_home.tell(&["copies"]).lines().count() == 1);
+    assert!(network.south.vitals().is_empty());
+    assert_eq!(network.south.home.tell(&["patient", "list"]).lines().count(), 1);
 }
 
 #[test]

@@ -21,7 +21,8 @@ const NOTE_EVERY_SECONDS: i64 = 30;
 
 /// Seals segments that have been open for long enough, and notes how sync stands, until `shutdown`.
 pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
-    let mut noted = node.sync.facts().last_success;
+    let mut noted = node.sync.facts(node.clock.now()).last_success;
+    let mut shown = node.sync.stored();
     let mut ticks = tokio::time::interval(SEAL_EVERY);
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
@@ -32,12 +33,17 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
         if let Err(error) = seal(&node, OPEN_SECONDS_MAX).await {
             tracing::warn!(%error, "sealing open segments failed; it is tried again");
         }
-        let last = node.sync.facts().last_success;
+        let last = node.sync.facts(node.clock.now()).last_success;
         if let Some(at) = last
             && noted.is_none_or(|before| at.seconds_since(before) >= NOTE_EVERY_SECONDS)
         {
             noted = last;
             note_success(&node, at).await;
+            // Others' readings reach the screen live, or here, when they come sealed.
+            let stored = node.sync.stored();
+            if std::mem::replace(&mut shown, stored) != stored {
+                crate::view::refill(&node).await;
+            }
         }
     }
 }

@@ -102,16 +102,16 @@ impl Node {
         let folder = DataFolder::open(path)?;
         let config: Config = host::config::load(&folder.config())?;
         let seeds = folder.seeds()?;
-        let key = folder.database_key()?;
+        let (database, key) = (folder.existing_database()?, folder.database_key()?);
         let (site, state, devices, last_success) = {
-            let mut conn = store::open(&folder.database(), &key, store::Access::Write)?;
+            let mut conn = store::open(&database, &key, store::Access::Write)?;
             store::migrate(&mut conn, schema::EDGE)?;
             let (site, state, devices) = begin(&conn, &seeds.node, &random)?;
             (site, state, devices, replication::edge::last_success(&conn)?)
         };
         let node_key = sync_protocol::signature::node_id(&seeds.node);
         let (writer, readers) =
-            host::database::open(&folder.database(), &key, schema::EDGE, WriterState(state))?;
+            host::database::open(&database, &key, schema::EDGE, WriterState(state))?;
         Ok(Self {
             rates: Rates::new(config.devices.batches_per_second, config.devices.batches_burst),
             config,
@@ -135,14 +135,14 @@ impl Node {
     /// UDP bytes to and from the hub since the start.
     #[must_use]
     pub fn link_bytes(&self) -> (u64, u64) {
-        let facts = self.sync.facts();
+        let facts = self.sync.facts(self.clock.now());
         (facts.link_sent_bytes, facts.link_received_bytes)
     }
 
     /// Whether a conversation is open in which nothing waits, in either direction.
     #[must_use]
     pub fn is_in_step(&self) -> bool {
-        let facts = self.sync.facts();
+        let facts = self.sync.facts(self.clock.now());
         facts.session_open && facts.steady && facts.idle
     }
 

@@ -30,8 +30,8 @@ pub(crate) struct Overview {
 impl Overview {
     /// Reads the figures from one state of the database.
     pub(crate) async fn read(node: &Node) -> Result<Self, ReadError<StoreError>> {
-        let sync = node.sync.facts();
         let now = node.clock.now();
+        let sync = node.sync.facts(now);
         node.readers
             .read(move |conn| {
                 let hub = directory::store::hub_link::hub_link(conn)?;
@@ -45,6 +45,7 @@ impl Overview {
                     session_open: sync.session_open,
                     pending: entries.pending,
                     attention: entries.quarantined + entries.refused + entries.held,
+                    shut_out: sync.shut_out,
                     clock_ahead_ms: sync.hub_clock_ahead_ms,
                 };
                 Ok(Self {

@@ -65,6 +65,7 @@ impl Ready {
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let http = listener.local_addr().map_err(cannot)?;
         let control = Control::bind(&host::folder::control_socket(path))?;
+        crate::view::refill(&node).await;
         Ok(Self { node, http, listener, control })
     }
 

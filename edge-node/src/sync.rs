@@ -86,7 +86,7 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
     tracing::info!(reason = %ended, "the conversation with the hub ended");
     dialer.close().await;
     // A hub that does not let us in was reached, and asking again at once does not help.
-    node.sync.facts().steady
+    node.sync.facts(node.clock.now()).steady
 }
 
 async fn resolve(address: &str) -> Option<SocketAddr> {

@@ -35,6 +35,8 @@ pub(crate) struct SyncFacts {
     pub(crate) steady: bool,
     pub(crate) idle: bool,
     pub(crate) refusal: Option<String>,
+    /// Whether that was that the hub lets this node in no more.
+    pub(crate) shut_out: bool,
     pub(crate) hub_clock_ahead_ms: Option<i64>,
     pub(crate) tally: Tally,
     pub(crate) link_sent_bytes: u64,
@@ -50,13 +52,23 @@ impl SyncBoard {
         board
     }
 
-    /// What is known now.
-    pub(crate) fn facts(&self) -> SyncFacts {
-        let mut facts = self.lock().clone();
+    /// What is known now. A conversation in which nothing waits is a success as long as it is open.
+    pub(crate) fn facts(&self, now: Timestamp) -> SyncFacts {
+        let mut state = self.lock();
+        if state.session_open && state.steady && state.idle {
+            state.last_success = Some(now);
+        }
+        let mut facts = state.clone();
+        drop(state);
         let live = self.link().as_ref().map(|link| link.stats()).unwrap_or_default();
         facts.link_sent_bytes = facts.finished.0 + live.sent_bytes;
         facts.link_received_bytes = facts.finished.1 + live.received_bytes;
         facts
+    }
+
+    /// Entries of others stored in this conversation.
+    pub(crate) fn stored(&self) -> u64 {
+        self.lock().tally.entries_stored
     }
 
     /// Somebody wants a conversation now.
@@ -102,11 +114,15 @@ impl SyncBoard {
         facts.finished.1 += stats.received_bytes;
         facts.session_open = false;
         facts.idle = false;
+        facts.shut_out = matches!(
+            ended,
+            Ended::Link(
+                LinkError::NotAdmitted | LinkError::ClosedByPeer { code: close_code::REVOKED }
+            )
+        );
         facts.last_attempt_failed = !matches!(ended, Ended::Finished);
         facts.refusal = match ended {
-            Ended::Link(
-                LinkError::NotAdmitted | LinkError::ClosedByPeer { code: close_code::REVOKED },
-            ) => Some(NOT_LET_IN.to_owned()),
+            Ended::Link(_) if facts.shut_out => Some(NOT_LET_IN.to_owned()),
             Ended::Link(LinkError::ClosedByPeer { code: close_code::STOPPING }) => {
                 Some("the hub was stopped".to_owned())
             }
@@ -120,6 +136,7 @@ impl SyncBoard {
     pub(crate) fn progress(&self, progress: Progress, now: Timestamp) {
         let mut facts = self.lock();
         facts.steady = progress.steady;
+        facts.shut_out &= !progress.steady;
         facts.idle = progress.idle;
         facts.tally = progress.tally;
         if let Some(hub) = progress.peer_wall_ms

@@ -7,11 +7,12 @@ use alerts::store::Kept;
 use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
-use pages::view::{Mark, Row, Table};
+use pages::view::{Mark, Row, Table, Tone, short_time};
 use pages::{Provide, View};
 use store::{Connection, StoreError};
+use sync_protocol::NodeId;
 use sync_status::SyncState;
-use vocab::{PatientId, SiteId};
+use vocab::{PatientId, SiteId, Timestamp};
 
 use crate::node::Node;
 use crate::overview::Overview;
@@ -33,10 +34,10 @@ impl EdgeView {
     }
 
     async fn tables(&self) -> Option<Vec<Table>> {
-        let site = self.node.site_or_none();
+        let (site, now) = (self.node.site_or_none(), self.node.clock.now());
         let (latest, recent) = (self.node.board.latest(), self.node.board.recent());
         let read = self.node.readers.read(move |conn| {
-            let mut names = Names::new(site);
+            let mut names = Names::new(site, now);
             let rows = u32::try_from(ROWS).unwrap_or(u32::MAX);
             let mut newest = alerts::store::newest(conn, ROWS * 5)?;
             // Critical and present first; among equals the newest.
@@ -68,17 +69,21 @@ impl Provide for EdgeView {
                 overview.state.symbol(),
                 overview.state.sentence(&overview.facts)
             ),
-            needs_person: matches!(
-                overview.state,
-                SyncState::Attention | SyncState::Clock | SyncState::Stale
-            ),
+            tone: match overview.state {
+                SyncState::UpToDate | SyncState::Syncing => Tone::Fine,
+                SyncState::Never | SyncState::Pending | SyncState::Offline => Tone::Waits,
+                SyncState::Attention | SyncState::Clock | SyncState::Stale | SyncState::ShutOut => {
+                    Tone::Needs
+                }
+            },
+            trouble: overview.sync.refusal.clone().unwrap_or_default(),
             figures: vec![
                 ("readings accepted", overview.readings.accepted),
                 ("repeats", overview.readings.duplicate),
                 ("set aside", overview.readings.quarantined),
                 ("rejected", overview.readings.rejected),
                 ("readings not sealed yet", overview.open.open_readings),
-                ("critical alerts", overview.open_critical),
+                ("critical alerts, not late", overview.open_critical),
                 ("alerts in all", overview.alerts.all()),
                 ("patients", overview.patients),
                 ("entries from other clinics", entries.foreign),
@@ -158,23 +163,46 @@ impl Provide for EdgeView {
     }
 }
 
+/// Puts what was stored last on the board.
+pub(crate) async fn refill(node: &Arc<Node>) {
+    let at = Arc::clone(node);
+    let read = node.readers.read(move |conn| {
+        let here =
+            |author: &NodeId| Ok(if *author == at.key { Source::Here } else { Source::Elsewhere });
+        at.board.refill(conn, here)?;
+        at.board.refill_open(conn)
+    });
+    if let Err(error) = read.await {
+        tracing::warn!(%error, "the board could not be filled with what was stored last");
+    }
+}
+
 /// Patients' numbers, looked up once each.
 struct Names {
+    now: Timestamp,
     site: SiteId,
     known: BTreeMap<PatientId, String>,
 }
 
 impl Names {
-    const fn new(site: SiteId) -> Self {
-        Self { site, known: BTreeMap::new() }
+    const fn new(site: SiteId, now: Timestamp) -> Self {
+        Self { now, site, known: BTreeMap::new() }
     }
 
     fn of(&mut self, conn: &Connection, patient: PatientId) -> Result<String, StoreError> {
         if let Some(known) = self.known.get(&patient) {
             return Ok(known.clone());
         }
-        let found = patients::store::ref_of(conn, self.site, patient)?;
-        let name = found.map_or_else(|| patient.to_string(), String::from);
+        let name = match patients::store::number_of(conn, self.site, patient)? {
+            Some((number, by)) if by == self.site => number.as_str().to_owned(),
+            // Two clinics may give one number to two people.
+            Some((number, by)) => {
+                let clinic = directory::store::sites::site_name(conn, by)?;
+                let clinic = clinic.map_or_else(|| by.to_string(), |name| name.to_string());
+                format!("{} of {clinic}", number.as_str())
+            }
+            None => patient.to_string(),
+        };
         self.known.insert(patient, name.clone());
         Ok(name)
     }
@@ -189,14 +217,14 @@ fn alert_table(conn: &Connection, names: &mut Names, newest: &[Kept]) -> Result<
             (false, true) => Mark::Critical,
             (false, false) => Mark::None,
         };
-        let when = if alert.late { "past" } else { "now" };
+        let when = if alert.late { "past" } else { "" };
         rows.push(Row {
             cells: vec![
                 format!("{} {}", alert.raised.severity.word(), alert.raised.direction.word()),
                 names.of(conn, kept.patient)?,
                 name_of(&alert.code.to_string()).to_owned(),
                 format!("{} {}", alert.value, alert.unit.as_str()),
-                alert.time.to_string(),
+                short_time(alert.time, names.now),
                 when.to_owned(),
             ],
             mark,
@@ -204,7 +232,7 @@ fn alert_table(conn: &Connection, names: &mut Names, newest: &[Kept]) -> Result<
     }
     Ok(Table {
         heading: "Alerts",
-        caption: "The most severe first; those about the past were never paged".to_owned(),
+        caption: "The most severe first; those about the past came late".to_owned(),
         columns: vec!["Level", "Patient", "Sign", "#Value", "Time", ""],
         rows,
     })
@@ -228,7 +256,7 @@ fn value_table(
                 names.of(conn, shown.patient)?,
                 name_of(&shown.reading.code.to_string()).to_owned(),
                 format!("{} {}", shown.reading.value, shown.reading.unit.as_str()),
-                shown.reading.time.to_string(),
+                short_time(shown.reading.time, names.now),
                 shown.device.to_string(),
                 from.to_owned(),
             ],

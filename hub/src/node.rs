@@ -105,15 +105,15 @@ impl Hub {
         let config: Config = host::config::load(&folder.config())?;
         let seeds = folder.seeds()?;
         let identity = TlsIdentity::from_seed(&seeds.tls)?;
-        let key = folder.database_key()?;
+        let (database, key) = (folder.existing_database()?, folder.database_key()?);
         let (keys, author) = {
-            let mut conn = store::open(&folder.database(), &key, store::Access::Write)?;
+            let mut conn = store::open(&database, &key, store::Access::Write)?;
             store::migrate(&mut conn, schema::HUB)?;
             begin(&conn, &seeds.node, &random)?
         };
         let node_key = author.node();
         let state = WriterState { author };
-        let (writer, readers) = host::database::open(&folder.database(), &key, schema::HUB, state)?;
+        let (writer, readers) = host::database::open(&database, &key, schema::HUB, state)?;
         Ok(Self {
             config,
             clock,

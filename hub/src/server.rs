@@ -76,6 +76,7 @@ impl Ready {
     pub async fn open(path: &Path, addresses: Addresses) -> Result<Self, ServeError> {
         let hub = Arc::new(Hub::open(path, Clock::system(), Random::system())?);
         let address = addresses.http.unwrap_or(hub.config.http.listen);
+        crate::view::refill(&hub).await;
         let cannot = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let http = listener.local_addr().map_err(cannot)?;

@@ -5,11 +5,11 @@ use std::sync::Arc;
 use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
-use pages::view::{Mark, Row, Table};
+use pages::view::{Mark, Row, Table, Tone, short_time};
 use pages::{Provide, View};
 use store::{Connection, StoreError};
 use sync_status::ago;
-use vocab::{PatientId, SiteId};
+use vocab::{PatientId, SiteId, Timestamp};
 
 use crate::node::Hub;
 use crate::overview::Overview;
@@ -33,9 +33,9 @@ impl HubView {
     }
 
     async fn value_tables(&self) -> Option<Vec<Table>> {
-        let latest = self.hub.board.latest();
+        let (latest, now) = (self.hub.board.latest(), self.hub.clock.now());
         let read = self.hub.readers.read(move |conn| {
-            Ok::<_, StoreError>(vec![alert_table(conn)?, live_table(conn, &latest)?])
+            Ok::<_, StoreError>(vec![alert_table(conn, now)?, live_table(conn, &latest, now)?])
         });
         read.await.ok()
     }
@@ -87,21 +87,29 @@ impl Provide for HubView {
         let held = overview.held;
         let mut tables = vec![self.site_table(&overview)];
         tables.extend(self.value_tables().await?);
-        let review = held.quarantined + held.forks;
+        // What forked is set aside as well.
+        let review = held.quarantined.max(held.forks);
         Some(View {
             title: "Cairn hub".to_owned(),
-            state: if review > 0 {
-                format!("! {review} items need review")
-            } else {
-                format!("✓ {connected} of {} clinics connected", overview.sites.len())
+            state: match (review, overview.sites.len() as u64) {
+                (1, _) => "! 1 item needs review".to_owned(),
+                (2.., _) => format!("! {review} items need review"),
+                (0, 0) => "◌ No clinic has joined yet".to_owned(),
+                (0, all) if connected == all => format!("✓ {connected} of {all} clinics connected"),
+                (0, all) => format!("○ {connected} of {all} clinics connected"),
             },
-            needs_person: review > 0,
+            tone: match (review, overview.sites.len() as u64) {
+                (1.., _) => Tone::Needs,
+                (0, all) if all > 0 && connected == all => Tone::Fine,
+                (0, _) => Tone::Waits,
+            },
+            trouble: String::new(),
             figures: vec![
                 ("entries", held.entries),
                 ("streams", held.streams),
                 ("patients", overview.patients),
                 ("alerts", overview.alerts.all()),
-                ("critical alerts", overview.alerts.critical),
+                ("critical alerts in all", overview.alerts.critical),
                 ("set aside", held.quarantined),
                 ("forked positions", held.forks),
                 ("open invitations", overview.invitations.len() as u64),
@@ -140,9 +148,26 @@ impl Provide for HubView {
     }
 }
 
+/// Puts what was stored last on the board.
+pub(crate) async fn refill(hub: &Arc<Hub>) {
+    let at = Arc::clone(hub);
+    let read = hub.readers.read(move |conn| {
+        at.board.refill(conn, |author| {
+            let site = directory::store::sites::site_of_node(conn, &author.0)?;
+            Ok(site.map_or(Source::Elsewhere, Source::Site))
+        })
+    });
+    if let Err(error) = read.await {
+        tracing::warn!(%error, "the board could not be filled with what was stored last");
+    }
+}
+
+/// A patient's number with the clinic that gave it: two clinics may give one number to two people.
 fn patient_name(conn: &Connection, patient: PatientId) -> Result<String, StoreError> {
-    let found = patients::store::ref_of(conn, NO_SITE, patient)?;
-    Ok(found.map_or_else(|| patient.to_string(), String::from))
+    match patients::store::number_of(conn, NO_SITE, patient)? {
+        Some((number, by)) => Ok(format!("{} of {}", number.as_str(), site_name(conn, by)?)),
+        None => Ok(patient.to_string()),
+    }
 }
 
 fn site_name(conn: &Connection, site: SiteId) -> Result<String, StoreError> {
@@ -150,7 +175,7 @@ fn site_name(conn: &Connection, site: SiteId) -> Result<String, StoreError> {
     Ok(found.map_or_else(|| site.to_string(), |name| name.to_string()))
 }
 
-fn alert_table(conn: &Connection) -> Result<Table, StoreError> {
+fn alert_table(conn: &Connection, now: Timestamp) -> Result<Table, StoreError> {
     let mut rows = Vec::new();
     for kept in alerts::store::newest(conn, ROWS)? {
         let alert = &kept.alert;
@@ -165,7 +190,7 @@ fn alert_table(conn: &Connection) -> Result<Table, StoreError> {
                 patient_name(conn, kept.patient)?,
                 name_of(&alert.code.to_string()).to_owned(),
                 format!("{} {}", alert.value, alert.unit.as_str()),
-                alert.time.to_string(),
+                short_time(alert.time, now),
                 site_name(conn, kept.author)?,
             ],
             mark,
@@ -179,7 +204,7 @@ fn alert_table(conn: &Connection) -> Result<Table, StoreError> {
     })
 }
 
-fn live_table(conn: &Connection, latest: &[Shown]) -> Result<Table, StoreError> {
+fn live_table(conn: &Connection, latest: &[Shown], now: Timestamp) -> Result<Table, StoreError> {
     let mut rows = Vec::new();
     for shown in latest.iter().take(ROWS) {
         let site = match shown.source {
@@ -191,7 +216,7 @@ fn live_table(conn: &Connection, latest: &[Shown]) -> Result<Table, StoreError> 
                 patient_name(conn, shown.patient)?,
                 name_of(&shown.reading.code.to_string()).to_owned(),
                 format!("{} {}", shown.reading.value, shown.reading.unit.as_str()),
-                shown.reading.time.to_string(),
+                short_time(shown.reading.time, now),
                 site,
             ],
             mark: Mark::None,

@@ -41,6 +41,12 @@ pub enum FolderError {
         /// What was looked for.
         path: PathBuf,
     },
+    /// The folder is there, and something that belongs into it is not.
+    #[error("{} is missing from a folder that is in use; put it back from a copy, or keep the folder aside and run init for a new one", path.display())]
+    Lost {
+        /// What was looked for.
+        path: PathBuf,
+    },
     /// It is there already and would be overwritten.
     #[error("{} exists already and is left as it is", path.display())]
     AlreadyThere {
@@ -84,8 +90,13 @@ impl FolderError {
     pub(crate) fn io(doing: &'static str, path: &Path) -> impl FnOnce(io::Error) -> Self {
         move |source| {
             let path = path.to_owned();
+            let folder = path.parent().unwrap_or(&path);
             if source.kind() == io::ErrorKind::NotFound {
-                Self::Missing { path }
+                if folder.join(TLS_KEY_FILE).exists() || folder.join(NODE_KEY_FILE).exists() {
+                    Self::Lost { path }
+                } else {
+                    Self::Missing { path }
+                }
             } else if source.kind() == io::ErrorKind::AlreadyExists {
                 Self::AlreadyThere { path }
             } else {
@@ -180,6 +191,18 @@ impl DataFolder {
     #[must_use]
     pub fn database(&self) -> PathBuf {
         self.file(DATABASE_FILE)
+    }
+
+    /// The database file of a folder that has been used: without this look a lost one would be made
+    /// anew, empty, and nobody would notice.
+    ///
+    /// # Errors
+    ///
+    /// [`FolderError::Lost`].
+    pub fn existing_database(&self) -> Result<PathBuf, FolderError> {
+        let path = self.database();
+        fs::metadata(&path).map_err(FolderError::io("reading", &path))?;
+        Ok(path)
     }
 
     /// The key of the database.
@@ -310,6 +333,16 @@ mod tests {
         set_mode(&path, 0o750);
         let error = DataFolder::open(&path).unwrap_err();
         assert!(error.to_string().contains("chmod 700"), "{error}");
+    }
+
+    #[test]
+    fn what_a_folder_has_lost_is_not_made_anew() {
+        let parent = tempfile::tempdir().unwrap();
+        let folder = DataFolder::create(&parent.path().join("data"), &random()).unwrap();
+        let said = folder.existing_database().unwrap_err().to_string();
+        assert!(said.contains("data.db is missing from a folder that is in use"), "{said}");
+        fs::write(folder.database(), "").unwrap();
+        folder.existing_database().unwrap();
     }
 
     #[test]

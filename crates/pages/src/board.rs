@@ -1,20 +1,26 @@
 //! The latest values, in memory: what screens here and at the hub show before a segment is sealed.
 //!
-//! Nothing here is stored or promised; after a restart the board fills again as readings arrive.
+//! Nothing here is stored or promised; after a start the board is filled with what was stored last.
 
 use std::collections::BTreeMap;
 use std::collections::VecDeque;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
+use replication::ledger::newest_of_kind;
 use replication::streams::{Topic, patient_stream, topic};
+use store::{Connection, StoreError};
+use sync_protocol::NodeId;
 use sync_protocol::limits::LIVE_BYTES_MAX;
 use sync_protocol::message::Live;
 use vitals::reading::SealedReading;
 use vitals::segment;
-use vocab::{Compartment, DeviceName, PatientId, SiteId};
+use vocab::{Compartment, DeviceName, FactKind, PatientId, SiteId};
 
 /// Series kept: 500 patients with 8 signs each. The oldest make room.
 const SERIES_MAX: usize = 4_000;
+
+/// Segments looked at when the board is filled: a thousand readings each, within a second.
+const SEGMENTS_REFILLED: u32 = 200;
 
 /// Readings in the list of what arrives.
 const RECENT_MAX: usize = 50;
@@ -81,6 +87,45 @@ impl Board {
                 waiting.push(reading.clone());
             }
         }
+    }
+
+    /// Shows what was stored last, as after a start; `source` says where an author is.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn refill(
+        &self,
+        conn: &Connection,
+        mut source: impl FnMut(&NodeId) -> Result<Source, StoreError>,
+    ) -> Result<(), StoreError> {
+        let kind = FactKind::Segment.number();
+        let stored = newest_of_kind(conn, kind, SEGMENTS_REFILLED)?;
+        for entry in stored.into_iter().rev() {
+            let Topic::Patient(patient, Compartment::Vitals) = topic(&entry.stream) else {
+                continue;
+            };
+            let Ok(segment) = segment::decode(&entry.payload) else { continue };
+            let (device, source) = (segment.device, source(&entry.origin)?);
+            let mut state = self.lock();
+            for reading in segment.readings {
+                state.show(Shown { patient, device: device.clone(), reading, source });
+            }
+        }
+        Ok(())
+    }
+
+    /// As [`refill`](Self::refill), for what no segment holds yet.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn refill_open(&self, conn: &Connection) -> Result<(), StoreError> {
+        vitals::tail::for_each_open(conn, |device, patient, reading| {
+            let (device, reading) = (device.clone(), reading.clone());
+            self.lock().show(Shown { patient, device, reading, source: Source::Here });
+            Ok(())
+        })
     }
 
     /// Latest values of another clinic arrived; what cannot be read is dropped.

@@ -47,7 +47,7 @@ const PATIENTS_WITH_REF: &str =
 
 /// The preferred clinic's number first, then any other, always the same one.
 const REF_OF: &str = "
-    SELECT ref FROM patient_ref WHERE patient = ?1 AND shown = 1
+    SELECT ref, site FROM patient_ref WHERE patient = ?1 AND shown = 1
     ORDER BY site != ?2, site LIMIT 1";
 
 const LIST: &str = "
@@ -146,11 +146,26 @@ pub fn ref_of(
     site: SiteId,
     id: PatientId,
 ) -> Result<Option<PatientRef>, StoreError> {
-    let found: Option<String> = conn
+    Ok(number_of(conn, site, id)?.map(|(number, _)| number))
+}
+
+/// The number of a patient as [`ref_of`], and which clinic's it is.
+///
+/// # Errors
+///
+/// [`StoreError`].
+pub fn number_of(
+    conn: &Connection,
+    site: SiteId,
+    id: PatientId,
+) -> Result<Option<(PatientRef, SiteId)>, StoreError> {
+    let found: Option<(String, [u8; 16])> = conn
         .prepare_cached(REF_OF)?
-        .query_row(params![id.bytes(), site.bytes()], |row| row.get(0))
+        .query_row(params![id.bytes(), site.bytes()], |row| Ok((row.get(0)?, row.get(1)?)))
         .optional()?;
-    found.map(|text| text.parse().map_err(|_| DAMAGED)).transpose()
+    found
+        .map(|(text, by)| Ok((text.parse().map_err(|_| DAMAGED)?, SiteId::from_bytes(by))))
+        .transpose()
 }
 
 /// Whether a patient is known here.

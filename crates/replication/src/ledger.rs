@@ -5,8 +5,8 @@ pub(crate) mod store;
 pub(crate) mod verify;
 
 pub use store::{
-    AuthoredPayload, HeldEntry, SetAside, counts, for_each_of_kind, payload_of, payloads_in,
-    quarantined, stream_digest,
+    AuthoredPayload, HeldEntry, SetAside, counts, for_each_of_kind, newest_of_kind, payload_of,
+    payloads_in, quarantined, stream_digest,
 };
 
 pub use verify::{Checked, VerifyError, WrongEntry};

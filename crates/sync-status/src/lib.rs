@@ -1,4 +1,4 @@
-//! How sync stands, as one of eight states: the same word on a page, at the command line, in metrics
+//! How sync stands, as one of nine states: the same word on a page, at the command line, in metrics
 //! and in the hub's list.
 //!
 //! The state is computed in one place from facts; it says "up to date" only when everything this

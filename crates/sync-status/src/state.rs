@@ -31,6 +31,8 @@ pub struct Facts {
     pub pending: u64,
     /// Entries refused or set aside, forks, and whatever else a person has to look at.
     pub attention: u64,
+    /// Whether the hub lets this node in no more.
+    pub shut_out: bool,
     /// How far the hub's clock was ahead of ours, if it was heard.
     pub clock_ahead_ms: Option<i64>,
 }
@@ -54,12 +56,17 @@ pub enum SyncState {
     Attention,
     /// The clock is wrong.
     Clock,
+    /// The hub lets this node in no more: another has its place, or an operator decided so.
+    ShutOut,
 }
 
 impl SyncState {
     /// Chooses the state: what needs a person goes first, then what is wrong, then what goes on.
     #[must_use]
     pub fn of(facts: &Facts) -> Self {
+        if facts.shut_out && !facts.session_open {
+            return Self::ShutOut;
+        }
         let since = facts.last_success.map(|last| facts.now.seconds_since(last));
         let clock_off = facts.clock_ahead_ms.is_some_and(|ahead| ahead.abs() > CLOCK_OFF_MS_MAX);
         if clock_off || since.is_some_and(|seconds| seconds < -1) {
@@ -94,6 +101,7 @@ impl SyncState {
             Self::Stale => "stale",
             Self::Attention => "attention",
             Self::Clock => "clock",
+            Self::ShutOut => "shut_out",
         }
     }
 
@@ -106,7 +114,7 @@ impl SyncState {
             Self::Syncing => "↻",
             Self::Pending => "●",
             Self::Offline => "○",
-            Self::Stale => "▲",
+            Self::Stale | Self::ShutOut => "▲",
             Self::Attention => "!",
             Self::Clock => "⏰",
         }
@@ -118,21 +126,28 @@ impl SyncState {
         let last = facts
             .last_success
             .map_or_else(|| "never".to_owned(), |last| ago(facts.now.seconds_since(last)));
-        let pending = facts.pending;
+        let waiting = changes(facts.pending);
         match self {
             Self::Never if facts.joined => {
-                format!("Not yet in step with the hub · {pending} changes waiting")
+                format!("Not yet in step with the hub · {waiting} waiting")
             }
             Self::Never => "Not connected to a hub yet".to_owned(),
             Self::UpToDate => format!("Up to date · {last}"),
-            Self::Syncing => format!("Sending · {pending} changes left"),
-            Self::Pending => format!("{pending} changes waiting · last success {last}"),
+            Self::Syncing => format!("Sending · {waiting} left"),
+            Self::Pending => format!("{waiting} waiting · last success {last}"),
             Self::Offline => format!("Offline · everything is saved here · last success {last}"),
             Self::Stale => format!("No sync for a long time · last success {last}"),
+            Self::Attention if facts.attention == 1 => "1 item needs review".to_owned(),
             Self::Attention => format!("{} items need review", facts.attention),
+            Self::ShutOut => "Shut out by the hub · nothing written here reaches it".to_owned(),
             Self::Clock => "Check the clock of this machine".to_owned(),
         }
     }
+}
+
+/// `1 change`, `2 changes`.
+fn changes(count: u64) -> String {
+    if count == 1 { "1 change".to_owned() } else { format!("{count} changes") }
 }
 
 #[cfg(test)]
@@ -148,6 +163,7 @@ mod tests {
             session_open: true,
             pending: 0,
             attention: 0,
+            shut_out: false,
             clock_ahead_ms: Some(0),
         }
     }
@@ -187,5 +203,7 @@ mod tests {
         check(offline, SyncState::Offline);
         check(Facts { pending: 9, ..offline }, SyncState::Offline);
         check(Facts { attention: 1, ..offline }, SyncState::Attention);
+        check(Facts { attention: 1, shut_out: true, ..offline }, SyncState::ShutOut);
+        check(Facts { shut_out: true, ..facts() }, SyncState::UpToDate);
     }
 }

@@ -40,6 +40,10 @@ const OF_KIND: &str = "
     FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
     WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no";
 
+const NEWEST_OF_KIND: &str = "
+    SELECT entry.no, entry.id, stream.id, chain.origin, entry.payload, entry.flags
+    FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
+    WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no DESC LIMIT ?2";
 const STREAMS: &str = "SELECT id, count, sum FROM stream ORDER BY id";
 const IN_STREAM: &str = "
     SELECT entry.id, entry.idx, entry.sseq, entry.sprev, chain.origin, entry.payload_state > 0
@@ -462,6 +466,21 @@ pub fn for_each_of_kind<E: From<StoreError>>(
         visit(held_from(row).map_err(StoreError::from)?)?;
     }
     Ok(())
+}
+
+/// The last entries of a kind that were stored and whose payload is here, the newest first.
+///
+/// # Errors
+///
+/// The database's.
+pub fn newest_of_kind(
+    conn: &Connection,
+    kind: u16,
+    limit: u32,
+) -> Result<Vec<HeldEntry>, StoreError> {
+    let mut statement = conn.prepare(NEWEST_OF_KIND)?;
+    let held = statement.query_map(params![kind, limit], held_from)?;
+    Ok(held.collect::<Result<_, _>>()?)
 }
 
 fn held_from(row: &Row<'_>) -> rusqlite::Result<HeldEntry> {

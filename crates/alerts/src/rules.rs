@@ -397,6 +397,35 @@ mod tests {
         }
     }
 
+    /// The bounds of the requirements H3 to H16. The values above are tenths beside them: a bound that
+    /// moved by less would pass there.
+    #[test]
+    fn every_bound_is_the_one_of_the_requirements_to_the_millionth() {
+        let table = RuleTable::built_in().unwrap();
+        let bounds = table.rules().map(|rule| {
+            (rule.number.number(), rule.vital.name(), rule.direction.word(), rule.bound_micro)
+        });
+        let mut bounds: Vec<_> = bounds.collect();
+        bounds.sort_unstable();
+        let expected = [
+            (1, "glucose", "above", 300_000_000),
+            (2, "glucose", "above", 180_000_000),
+            (3, "glucose", "below", 70_000_000),
+            (4, "glucose", "below", 54_000_000),
+            (5, "heart_rate", "above", 120_000_000),
+            (6, "heart_rate", "below", 50_000_000),
+            (7, "spo2", "below", 90_000_000),
+            (8, "spo2", "below", 95_000_000),
+            (9, "bp_systolic", "above", 180_000_000),
+            (10, "bp_systolic", "above", 140_000_000),
+            (11, "bp_systolic", "below", 90_000_000),
+            (12, "temperature", "above", 39_400_000),
+            (13, "temperature", "above", 38_000_000),
+            (14, "temperature", "below", 35_000_000),
+        ];
+        assert_eq!(bounds, expected);
+    }
+
     #[test]
     fn the_table_that_ships_has_fourteen_rules_and_says_whose_they_are() {
         let table = RuleTable::built_in().unwrap();

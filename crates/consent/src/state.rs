@@ -244,6 +244,22 @@ mod tests {
         assert_eq!(state.standing(grant.id(), at(now)), Some(expected));
     }
 
+    /// The clocks of two clinics differ: only what a grant names shows what its patient had seen.
+    #[test]
+    fn no_time_lets_a_grant_overcome_a_revocation_that_it_does_not_name() {
+        let revoke = revoke(0, RevokeScope::Everything);
+        for nanos in [1, 14, 15, 16, 19] {
+            let unaware = grant(|terms| {
+                terms.granted_at = at(nanos);
+                terms.valid_from = at(nanos);
+            });
+            check_standing(&unaware, Some(&revoke), 19, Standing::Withdrawn(revoke.id()));
+            let acks = [revoke.id()].into();
+            let aware = Grant::new(GrantTerms { acks, ..unaware.terms().clone() }).unwrap();
+            check_standing(&aware, Some(&revoke), 19, Standing::InForce);
+        }
+    }
+
     #[test]
     fn a_new_grant_has_to_name_what_would_close_it() {
         let (near, far) = (SiteId::from_bytes([2; 16]), SiteId::from_bytes([3; 16]));

@@ -164,6 +164,16 @@ mod tests {
             prop_assert!(!bool::from(key.digest().matches(other.digest())));
         }
 
+        /// All of a digest is compared, not only its beginning.
+        #[test]
+        fn two_digests_that_differ_in_one_bit_do_not_match(bytes in any::<[u8; 32]>(), bit in 0..256usize) {
+            let mut other = bytes;
+            other[bit / 8] ^= 1 << (bit % 8);
+            let [digest, other] = [bytes, other].map(KeyDigest::from_bytes);
+            prop_assert!(bool::from(digest.matches(digest)));
+            prop_assert!(!bool::from(digest.matches(other)));
+        }
+
         #[test]
         fn no_text_makes_it_panic(text in ".{0,80}") {
             let _ = DeviceKey::parse(&text);

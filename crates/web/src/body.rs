@@ -177,6 +177,26 @@ mod tests {
         check(0, Body::empty(), Ok("")).await;
     }
 
+    /// Room is made for what is declared, so a lie about it has to be refused before.
+    #[tokio::test]
+    async fn a_body_that_says_that_it_is_too_long_is_refused_unread() {
+        struct Claim;
+        impl HttpBody for Claim {
+            type Data = Bytes;
+            type Error = std::convert::Infallible;
+            fn poll_frame(
+                self: Pin<&mut Self>,
+                _: &mut Context<'_>,
+            ) -> Poll<Option<Result<Frame<Bytes>, Self::Error>>> {
+                panic!("a byte of it was read")
+            }
+            fn size_hint(&self) -> SizeHint {
+                SizeHint::with_exact(11)
+            }
+        }
+        check(10, Body::new(Claim), Err(Kind::TOO_LARGE)).await;
+    }
+
     async fn check(bytes_max: usize, body: Body, expected: Result<&str, Kind>) {
         let outcome = read(body, bytes_max).await.map_err(|problem| problem.kind());
         assert_eq!(outcome, expected.map(|text| Bytes::from(text.to_owned())));

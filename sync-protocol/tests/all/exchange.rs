@@ -4,6 +4,7 @@ mod bounds;
 mod edge_store;
 mod faults;
 mod hub_store;
+mod idle;
 mod link;
 mod pace;
 mod pair;

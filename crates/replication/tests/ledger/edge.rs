@@ -11,7 +11,7 @@ use sync_protocol::signature::{Signed, Signer};
 use sync_protocol::{Class, NodeId, SetDigest, StreamId};
 use vocab::{Compartment, FactKind, PatientId, Timestamp};
 
-struct Anything;
+pub(crate) struct Anything;
 
 impl Materialize for Anything {
     fn apply(&mut self, _: &Connection, _: &Arrived<'_>) -> Result<(), MaterializeError> {

@@ -1,4 +1,4 @@
-//! The ledger of a clinic without anything above it.
+//! The ledger, and what a clinic and a hub do with it, without anything above them.
 
 #![expect(
     clippy::unwrap_used,
@@ -9,4 +9,6 @@
 
 mod edge;
 mod positions;
+mod release;
+mod starts;
 mod verify;

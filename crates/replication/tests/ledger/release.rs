@@ -1,0 +1,176 @@
+//! What leaves the hub, and for whom.
+
+use std::collections::BTreeSet;
+
+use consent::grant::{Grant, GrantTerms};
+use consent::notice::{Capture, Evidence, Notice};
+use consent::scope::{Action, Recipient, SetOf};
+use replication::edge::EdgeDesk;
+use replication::gate::may_have;
+use replication::hub::{HubStore as _, NewNode, Node, SqliteHub, refresh_patient};
+use replication::streams::{patient_stream, policy_stream};
+use replication::{Author, Draft};
+use store::Connection;
+use sync_protocol::entry::WithheldReason;
+use sync_protocol::exchange::{EdgeOp, EdgeReply, IngestEntry};
+use sync_protocol::message::Verdict;
+use sync_protocol::signature::{Signed, Signer};
+use sync_protocol::{NodeId, StreamId};
+use vocab::{Compartment, FactKind, PatientId, Purpose, SiteId, Timestamp};
+
+use crate::edge::Anything;
+
+const PATIENT: PatientId = PatientId::from_bytes([7; 16]);
+
+/// An enrolled clinic that writes one entry and hands it over.
+struct Edge {
+    conn: Connection,
+    author: Author,
+    signer: Signer,
+}
+
+impl Edge {
+    fn new(seed: u8) -> Self {
+        let mut conn = store::open_in_memory().unwrap();
+        store::migrate(&mut conn, &[replication::LEDGER, replication::EDGE]).unwrap();
+        let fill = Box::new(move |bytes: &mut [u8]| bytes.fill(seed));
+        let author = Author::start(&conn, Signer::from_seed(&[seed; 32]), fill).unwrap();
+        Self { conn, author, signer: Signer::from_seed(&[seed; 32]) }
+    }
+
+    fn write(&mut self, compartment: Compartment) -> IngestEntry {
+        let stream = patient_stream(PATIENT, compartment);
+        let kind = FactKind::Segment;
+        let draft =
+            Draft { stream, kind, payload: b"sealed".to_vec(), own_salt: true, urgent: false };
+        self.author.write(&self.conn, start(), draft).unwrap();
+        let op = EdgeOp::ReadOutbox {
+            class: replication::streams::class(&stream),
+            after: None,
+            skip: Vec::new(),
+            bytes_max: 1 << 20,
+        };
+        let own = match EdgeDesk::perform(
+            &self.conn,
+            start(),
+            op,
+            &mut Anything,
+            &Anything,
+            &self.signer,
+        ) {
+            Ok(EdgeReply::Outbox(mut page)) => page.entries.pop().unwrap(),
+            other => panic!("{other:?}"),
+        };
+        let entry = Signed::new(own.entry).verify(&own.key).unwrap();
+        IngestEntry { epoch: own.epoch, oseq: own.oseq, entry, id: own.id, key: own.key }
+    }
+}
+
+/// A hub at which clinics 1 and 2 are enrolled.
+struct Hub {
+    conn: Connection,
+    north: Node,
+    south: Node,
+}
+
+impl Hub {
+    fn new(north: &Edge, south: &Edge) -> Self {
+        let mut conn = store::open_in_memory().unwrap();
+        let rooms = [replication::LEDGER, replication::HUB, consent::store::ROOM];
+        store::migrate(&mut conn, &rooms).unwrap();
+        let hub = SqliteHub::new(&conn);
+        let [north, south] = [(north, 1, "north"), (south, 2, "south")].map(|(edge, no, name)| {
+            let (key, tls_key) = (edge.author.node(), [no; 32]);
+            let site_name = name.parse().unwrap();
+            let new = NewNode { key, tls_key, site: SiteId::from_bytes([no; 16]), site_name };
+            hub.enrol(start(), &new).unwrap();
+            hub.node_by_tls_key(&tls_key).unwrap().unwrap()
+        });
+        Self { conn, north, south }
+    }
+
+    fn take(&self, node: &Node, entry: IngestEntry) -> Vec<Verdict> {
+        let hub = SqliteHub::new(&self.conn);
+        let outcome = hub.ingest(start(), node, vec![entry], &mut Anything).unwrap();
+        outcome.ingested.verdicts.into_iter().map(|(_, _, verdict)| verdict).collect()
+    }
+
+    /// The patient allows the south their vitals for a minute.
+    fn allow_south(&self) {
+        let grant = Grant::new(GrantTerms {
+            draw: [0; 16],
+            patient: PATIENT,
+            recipient: Recipient::Site(self.south.site),
+            compartments: SetOf::of(&[Compartment::Vitals]),
+            purposes: SetOf::of(&[Purpose::Treatment]),
+            actions: SetOf::of(&[Action::Replicate]),
+            granted_at: start(),
+            valid_from: start(),
+            valid_to: Some(start().plus_seconds(60)),
+            notice: Notice { version: 1, language: "hin".parse().unwrap() },
+            evidence: Evidence { capture: Capture::OnScreen, witness: None },
+            acks: BTreeSet::new(),
+        });
+        consent::store::record_grant(&self.conn, grant.unwrap(), self.north.site, start()).unwrap();
+        refresh_patient(&self.conn, PATIENT, start()).unwrap();
+    }
+
+    /// The streams that are released to the south after so many seconds.
+    fn released(&self, seconds: i64) -> Vec<StreamId> {
+        let now = start().plus_seconds(seconds);
+        let runs = SqliteHub::new(&self.conn).next_runs(now, &self.south, &[], 1 << 20).unwrap();
+        runs.into_iter().map(|released| released.into_run().stream).collect()
+    }
+
+    /// Who may see latest values of the vitals after so many seconds, beside the north.
+    fn watchers(&self, seconds: i64) -> Vec<NodeId> {
+        let (hub, now) = (SqliteHub::new(&self.conn), start().plus_seconds(seconds));
+        hub.watchers(now, &vitals(), &self.north).unwrap()
+    }
+}
+
+fn vitals() -> StreamId {
+    patient_stream(PATIENT, Compartment::Vitals)
+}
+
+fn start() -> Timestamp {
+    "2026-06-12T17:22:00Z".parse().unwrap()
+}
+
+/// A permission ends by itself, without an event that would close what was subscribed to.
+#[test]
+fn what_a_grant_allows_is_released_until_its_end_and_not_after() {
+    let (mut north, south) = (Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Vitals)), []);
+    assert_eq!((hub.released(0), hub.watchers(0)), (vec![], vec![]));
+    hub.allow_south();
+    for (seconds, allowed) in [(0, true), (59, true), (60, false), (61, false)] {
+        let (streams, watchers) = (hub.released(seconds), hub.watchers(seconds));
+        assert_eq!(streams == [vitals()], allowed, "after {seconds} s: {streams:?}");
+        assert_eq!(watchers == [south.author.node()], allowed, "after {seconds} s: {watchers:?}");
+        assert!(allowed || (streams.is_empty() && watchers.is_empty()));
+    }
+}
+
+/// Whoever opens a stream of its own about another clinic's patient has opened the other clinic's.
+#[test]
+fn every_stream_of_a_patient_is_kept_by_the_site_that_wrote_first() {
+    let (mut north, mut south) = (Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    let no_access = Verdict::Quarantined(WithheldReason::NoAccess);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Vitals)), []);
+    assert_eq!(hub.take(&hub.south, south.write(Compartment::Consent)), [no_access]);
+    assert_eq!(hub.take(&hub.south, south.write(Compartment::Alerts)), [no_access]);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Consent)), []);
+}
+
+/// Another version may know what it is; this one cannot tell whom it is about.
+#[test]
+fn a_stream_that_is_not_understood_is_for_nobody_and_the_directory_for_everybody() {
+    let hub = Hub::new(&Edge::new(1), &Edge::new(2));
+    let unknown = StreamId { scope: 9, ..vitals() };
+    let site = hub.south.site;
+    let may = |stream| may_have(&hub.conn, &stream, Some(site), site, start()).unwrap();
+    assert_eq!([unknown, policy_stream(), vitals()].map(may), [false, true, true]);
+}

@@ -172,4 +172,15 @@ mod tests {
         writer.pragma_update(None, "synchronous", "NORMAL").unwrap();
         assert!(matches!(check_synchronous(&writer), Err(StoreError::Setting { .. })));
     }
+
+    #[test]
+    fn what_is_deleted_is_overwritten() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        for access in [Access::Write, Access::Read] {
+            let conn = open(&path, &key(1), access).unwrap();
+            let level = conn.query_row("PRAGMA secure_delete", [], |row| row.get::<_, i64>(0));
+            assert_eq!(level.unwrap(), 1, "{access:?}");
+        }
+    }
 }

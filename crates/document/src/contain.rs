@@ -62,6 +62,12 @@ impl Drop for Quiet {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use tracing::span::{Attributes, Id, Record};
+    use tracing::{Event, Metadata, Subscriber};
+
     use super::*;
 
     #[test]
@@ -70,6 +76,42 @@ mod tests {
         assert_eq!(contained(|| -> u8 { panic!("planted-name") }), Err(Panicked));
         assert_eq!(contained(|| 8), Ok(8));
         assert!(!QUIET.get());
+    }
+
+    /// Counts the events that reach it.
+    struct Heard(Arc<AtomicUsize>);
+
+    impl Subscriber for Heard {
+        fn enabled(&self, _: &Metadata<'_>) -> bool {
+            true
+        }
+
+        fn new_span(&self, _: &Attributes<'_>) -> Id {
+            Id::from_u64(1)
+        }
+
+        fn record(&self, _: &Id, _: &Record<'_>) {}
+
+        fn record_follows_from(&self, _: &Id, _: &Id) {}
+
+        fn event(&self, _: &Event<'_>) {
+            self.0.fetch_add(1, Ordering::Relaxed);
+        }
+
+        fn enter(&self, _: &Id) {}
+
+        fn exit(&self, _: &Id) {}
+    }
+
+    #[test]
+    fn an_event_inside_reaches_no_log_and_the_next_one_outside_does() {
+        let heard = Arc::new(AtomicUsize::new(0));
+        with_default(Heard(Arc::clone(&heard)), || {
+            assert_eq!(contained(|| tracing::error!("planted-name")), Ok(()));
+            assert_eq!(heard.load(Ordering::Relaxed), 0);
+            tracing::error!("something else");
+            assert_eq!(heard.load(Ordering::Relaxed), 1);
+        });
     }
 
     #[test]

@@ -125,6 +125,20 @@ fn a_repeat_is_found_in_the_tail_in_a_segment_and_with_an_empty_memory() {
 }
 
 #[test]
+fn a_reading_in_another_unit_is_another_one_in_the_tail_and_in_a_segment() {
+    let plain = reading(0, 60, None);
+    let other = Reading { unit: UnitText::new("1/min").unwrap(), ..plain.clone() };
+    let mut clinic = Clinic::new();
+    assert_eq!(clinic.take_in(&device(), std::slice::from_ref(&plain)), [true]);
+    assert_eq!(clinic.take_in(&device(), &[plain.clone(), other.clone()]), [false, true]);
+    let mut clinic = Clinic::new();
+    assert_eq!(clinic.take_in(&device(), std::slice::from_ref(&plain)), [true]);
+    clinic.seal(&device(), PATIENT);
+    clinic.cache = IngestCache::default();
+    assert_eq!(clinic.take_in(&device(), &[plain, other.clone(), other]), [false, true, false]);
+}
+
+#[test]
 fn a_device_that_sends_in_order_makes_nobody_read_what_is_stored() {
     let mut clinic = Clinic::new();
     for batch in 0..30 {

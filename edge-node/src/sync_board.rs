@@ -163,3 +163,33 @@ impl SyncBoard {
         self.link.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_a_conversation_in_which_nothing_waits_is_a_success() {
+        let now = Timestamp::from_millis(1_000_000_000_000);
+        check(true, true, now, Some(now));
+        check(true, false, now, None);
+        check(false, true, now, None);
+        check(false, false, now, None);
+    }
+
+    #[track_caller]
+    fn check(steady: bool, idle: bool, now: Timestamp, expected: Option<Timestamp>) {
+        let board = SyncBoard::default();
+        board.failed("the hub is not reached");
+        let tally = Tally::default();
+        board.progress(Progress { steady, idle, tally, closed: None, peer_wall_ms: None }, now);
+        let facts = board.facts(now);
+        assert_eq!(facts.last_success, expected);
+        assert_eq!(facts.last_attempt_failed, expected.is_none());
+        // As long as it is open; not longer.
+        let later = now.plus_seconds(3_600);
+        assert_eq!(board.facts(later).last_success, expected);
+        board.lock().session_open = true;
+        assert_eq!(board.facts(later).last_success, expected.map(|_| later));
+    }
+}

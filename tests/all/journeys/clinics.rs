@@ -193,6 +193,8 @@ fn a_reading_of_the_past_raises_an_alert_that_says_so() {
     let mut old = Reading::pulse("bed-4-mon", "p-1", 0, "84").of("59408-5", "%");
     old.time = from_now(-3 * 3_600);
     monitor.deliver(north.http(), &body("b-1", &[old]));
+    let status = north.home.status();
+    assert_eq!(number(&status, &["readings", "open"]), 1, "nobody waits for it: {status}");
     network.settle();
     assert_eq!(number(&north.home.status(), &["alerts"]), 1);
     assert_eq!(number(&north.home.status(), &["alerts_critical_open"]), 0);

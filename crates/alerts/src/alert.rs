@@ -91,7 +91,7 @@ pub(crate) mod tests {
     fn a_value_in_another_unit_is_judged_by_what_it_means() {
         check("8310-5", "[degF]", "100.4", None);
         check("8310-5", "[degF]", "100.5", Some((Severity::Medium, Direction::Above)));
-        check("8310-5", "[degF]", "94.9", Some((Severity::Medium, Direction::Below)));
+        check("8310-5", "[degF]", "94.9", Some((Severity::High, Direction::Below)));
         check("2345-7", "mmol/L", "2.9", Some((Severity::Critical, Direction::Below)));
         check("2345-7", "mmol/L", "5.0", None);
         check("8462-4", "mm[Hg]", "200", None);

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::header::{AUTHORIZATION, CONTENT_TYPE};
+use axum::http::header::{AUTHORIZATION, CONNECTION, CONTENT_TYPE};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
 use axum::response::{IntoResponse, Response};
 use devices::directory::Admitted;
@@ -38,7 +38,7 @@ pub(crate) async fn receive_batch(
             .into_response(),
         Err(problem) => {
             node.counts.refused();
-            with_wanted_digest(problem)
+            refused(problem)
         }
     }
 }
@@ -161,9 +161,15 @@ fn write_problem(error: &WriteError<WorkflowError>) -> Problem {
     Problem::new(Kind::NOT_STORED).detail("Nothing of this batch is stored; send it again.")
 }
 
-fn with_wanted_digest(problem: Problem) -> Response {
+fn refused(problem: Problem) -> Response {
     let wanted = problem.kind() == Kind::MISSING_CHECKSUM;
+    // The body was not read to its end, so nothing more can come over this connection.
+    let unread = [Kind::TOO_MANY_REQUESTS, Kind::UNAUTHORIZED, Kind::TOO_LARGE, Kind::TOO_SLOW];
+    let closes = unread.contains(&problem.kind());
     let mut response = problem.into_response();
+    if closes {
+        response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    }
     if wanted {
         response.headers_mut().insert(WANT_CONTENT_DIGEST, HeaderValue::from_static("sha-256=10"));
     }

@@ -31,8 +31,10 @@ pub(crate) enum RunError {
     Output(#[source] io::Error),
     #[error("{} cannot be read", .0.display())]
     File(PathBuf, #[source] io::Error),
-    #[error("{}, row {row}: not the expected columns", .path.display())]
-    Row { path: PathBuf, row: u64 },
+    #[error("{}, line {line}: a column is missing or does not fit; the first line names {columns}, and --help says which are needed", .path.display())]
+    Row { path: PathBuf, line: u64, columns: String },
+    #[error("{} has no row below its header line", .0.display())]
+    NoRows(PathBuf),
 }
 
 /// Does what was typed.
@@ -115,12 +117,20 @@ fn patient(details: Details) -> PatientRow {
 
 /// Reads a CSV file with a header line.
 fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
-    let file = std::fs::File::open(path).map_err(|error| RunError::File(path.to_owned(), error))?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(file);
+    let cannot = |error| RunError::File(path.to_owned(), error);
+    let text = std::fs::read(path).map_err(cannot)?;
+    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_slice());
+    let columns = reader.headers().map(|names| names.iter().collect::<Vec<_>>().join(","));
+    let columns = columns.unwrap_or_default();
     let rows = reader.deserialize().enumerate().map(|(row, read)| {
-        read.map_err(|_| RunError::Row { path: path.to_owned(), row: row as u64 + 2 })
+        read.map_err(|_| RunError::Row {
+            path: path.to_owned(),
+            line: row as u64 + 2,
+            columns: columns.clone(),
+        })
     });
-    rows.collect()
+    let rows: Vec<T> = rows.collect::<Result<_, _>>()?;
+    if rows.is_empty() { Err(RunError::NoRows(path.to_owned())) } else { Ok(rows) }
 }
 
 /// A long list as several commands, each within what one question may hold.

@@ -63,6 +63,12 @@ async fn converse(hub: Arc<Hub>, link: Link) {
     let now_ms = move || clock.monotonic_nanos() / 1_000_000;
     let ended = drive(&link, exchange, &side, heard, now_ms).await;
     hub.sessions.close(node.key, number);
+    let (key, at) = (node.key, hub.clock.now());
+    let noted =
+        hub.writer.write(move |conn, _| replication::hub::note_contact(conn, &key, at)).await;
+    if let Err(error) = noted {
+        tracing::warn!(%error, "the time of a contact could not be noted");
+    }
     let stats = link.stats();
     hub.traffic.add(stats.sent_bytes, stats.received_bytes);
     tracing::info!(peer = %node.key.short(), reason = %ended, "a conversation ended");

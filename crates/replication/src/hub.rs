@@ -20,7 +20,7 @@ use crate::{LedgerError, Materialize, streams};
 pub use access::refresh_patient;
 pub use purge::{OutstandingCopy, outstanding};
 pub use sqlite::SqliteHub;
-pub use store::{HubStatus, NodeStatus, node_statuses, status};
+pub use store::{HubStatus, NodeStatus, node_statuses, note_contact, status};
 pub use verify::verify;
 
 /// An enrolled node, as storage knows it.

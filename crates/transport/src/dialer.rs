@@ -53,7 +53,7 @@ pub enum DialError {
     )]
     WrongServerKey(SocketAddr),
     /// The server has too much to do. Try again later.
-    #[error("the server at {0} is busy")]
+    #[error("the server at {0} takes no connection now: it is busy or stopping")]
     Busy(SocketAddr),
     /// The server speaks another version of the protocol, or is no server of ours.
     #[error("the server at {0} speaks no protocol of ours")]

@@ -7,7 +7,7 @@ use sync_protocol::chain::NotFresh;
 use sync_protocol::entry::WithheldReason;
 use sync_protocol::exchange::{IngestEntry, Ingested};
 use sync_protocol::message::{StreamState, Verdict};
-use sync_protocol::{Epoch, ReplayGuard, StreamId};
+use sync_protocol::{EntryId, Epoch, ReplayGuard, StreamId};
 use vocab::{Compartment, SiteId, Timestamp};
 
 use super::{Node, Outcome, access, store};
@@ -82,8 +82,8 @@ impl Ingest<'_> {
         if streams::topic(&header.stream) == Topic::Policy {
             // Only the hub's authority writes there.
             self.set_aside(
-                epoch,
-                oseq,
+                (epoch, oseq),
+                id,
                 "foreign",
                 entry.get().payload.bytes().unwrap_or_default(),
             )?;
@@ -102,7 +102,7 @@ impl Ingest<'_> {
             Err((NotFresh::Fork, entry)) => {
                 ledger::raise_fork(self.conn, self.now, &header, held_id, id)?;
                 let raw = entry.get().payload.bytes().unwrap_or_default();
-                self.set_aside(epoch, oseq, "fork", raw)?;
+                self.set_aside((epoch, oseq), id, "fork", raw)?;
                 return Ok(Taken::Refused(Verdict::Fork));
             }
         };
@@ -116,8 +116,8 @@ impl Ingest<'_> {
         if !gate::may_have(self.conn, &header.stream, author_site, self.node.site, self.now)? {
             ledger::withhold(self.conn, no, WithheldReason::NoAccess)?;
             self.set_aside(
-                epoch,
-                oseq,
+                (epoch, oseq),
+                id,
                 Verdict::Quarantined(WithheldReason::NoAccess).word(),
                 &payload,
             )?;
@@ -151,8 +151,8 @@ impl Ingest<'_> {
 
     fn set_aside(
         &self,
-        epoch: Epoch,
-        oseq: u64,
+        (epoch, oseq): (Epoch, u64),
+        id: EntryId,
         reason: &'static str,
         raw: &[u8],
     ) -> Result<(), LedgerError> {
@@ -161,7 +161,7 @@ impl Ingest<'_> {
             origin: self.node.key,
             epoch,
             oseq,
-            id: None,
+            id: Some(id),
             reason,
             raw,
         };

@@ -34,6 +34,7 @@ const ENROL: &str = "
 const REPLACE_NODE: &str =
     "UPDATE enrolled_node SET revoked_at = ?2 WHERE site = ?1 AND revoked_at IS NULL";
 const SEE_NODE: &str = "UPDATE enrolled_node SET last_seen = ?2, epoch = ?3 WHERE no = ?1";
+const NOTE_CONTACT: &str = "UPDATE enrolled_node SET last_seen = ?2 WHERE key = ?1";
 const SEE_EPOCH: &str = "
     INSERT OR IGNORE INTO origin_epoch (node, epoch, parent, received) VALUES (?1, ?2, ?3, ?4)";
 const RECEIVED: &str = "SELECT received FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
@@ -144,7 +145,7 @@ pub struct NodeStatus {
     pub site_name: SiteName,
     /// Its key.
     pub key: NodeId,
-    /// When it last greeted.
+    /// When it last greeted, or was there.
     pub last_seen: Option<Timestamp>,
     /// When it joined.
     pub joined_at: Timestamp,
@@ -262,6 +263,16 @@ pub(super) fn see_epoch(
         nothing
     ])?;
     conn.prepare_cached(SEE_NODE)?.execute(params![node, now.millis(), epoch.0.cast_signed()])?;
+    Ok(())
+}
+
+/// Records that a node was there until now.
+///
+/// # Errors
+///
+/// The database's.
+pub fn note_contact(conn: &Connection, node: &NodeId, now: Timestamp) -> Result<(), StoreError> {
+    conn.prepare_cached(NOTE_CONTACT)?.execute(params![node.0, now.millis()])?;
     Ok(())
 }
 

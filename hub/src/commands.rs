@@ -2,6 +2,7 @@
 
 mod export;
 mod invite;
+mod shut_out;
 mod status;
 
 use host::control::{Answer, Refusal};
@@ -38,6 +39,11 @@ pub enum Command {
     Quarantine,
     /// Copies that clinics may still hold although access has ended, as CSV.
     Copies,
+    /// Let a site's node in no more, from this moment.
+    ShutOut {
+        /// The site's name.
+        site: String,
+    },
     /// Check everything that is held.
     Verify,
 }
@@ -56,6 +62,7 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         Command::Export { what } => Ok(export::export(hub, what)),
         Command::Quarantine => Ok(export::quarantine(hub)),
         Command::Copies => Ok(export::copies(hub)),
+        Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,
         Command::Verify => Ok(verify(hub)),
     }
 }

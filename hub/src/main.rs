@@ -71,6 +71,12 @@ enum Verb {
     },
     /// Entries and frames set aside, with their reasons, as CSV.
     Quarantine,
+    /// Let a site's node in no more: its connection is cut, and its keys are never taken again.
+    ShutOut {
+        /// The site's name.
+        #[arg(long)]
+        site: String,
+    },
     /// Copies that clinics may still hold although access has ended, as CSV.
     Copies,
     /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
@@ -131,6 +137,7 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
         Verb::Quarantine => tell(&data, Command::Quarantine),
+        Verb::ShutOut { site } => tell(&data, Command::ShutOut { site }),
         Verb::Copies => tell(&data, Command::Copies),
         Verb::Verify => tell(&data, Command::Verify),
     }

@@ -13,6 +13,7 @@ use replication::{Author, LedgerError};
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_protocol::signature::Signer;
+use tokio::sync::Notify;
 use transport::TlsIdentity;
 use workflows::schema;
 
@@ -69,6 +70,8 @@ pub struct Hub {
     pub tls_key: [u8; 32],
     pub(crate) identity: TlsIdentity,
     pub(crate) keys: Keys,
+    /// Notified when a command changed who is let in.
+    pub(crate) keys_changed: Notify,
     pub(crate) sessions: Sessions,
     pub(crate) board: Board,
     pub(crate) sites: SitesBoard,
@@ -124,6 +127,7 @@ impl Hub {
             tls_key: *identity.public_key(),
             identity,
             keys,
+            keys_changed: Notify::new(),
             sessions: Sessions::default(),
             board: Board::default(),
             sites: SitesBoard::default(),

@@ -29,6 +29,7 @@ impl Admission for EnrolledKeys {
 
 /// Answers until `shutdown`.
 pub(crate) async fn run(hub: Arc<Hub>, listener: Arc<Listener>, shutdown: Shutdown) {
+    tokio::spawn(follow_keys(Arc::clone(&hub), Arc::clone(&listener), shutdown.clone()));
     loop {
         let incoming = tokio::select! {
             incoming = listener.accept() => incoming,
@@ -45,6 +46,16 @@ pub(crate) async fn run(hub: Arc<Hub>, listener: Arc<Listener>, shutdown: Shutdo
         }
     }
     listener.close().await;
+}
+
+/// Cuts the links of those whom a command let in no more.
+async fn follow_keys(hub: Arc<Hub>, listener: Arc<Listener>, shutdown: Shutdown) {
+    loop {
+        tokio::select! {
+            () = hub.keys_changed.notified() => hub.keys.reload(&hub, &listener).await,
+            () = shutdown.requested() => return,
+        }
+    }
 }
 
 async fn converse(hub: Arc<Hub>, link: Link) {

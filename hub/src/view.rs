@@ -162,9 +162,15 @@ pub(crate) async fn refill(hub: &Arc<Hub>) {
     }
 }
 
-/// A patient's number with the clinic that gave it: two clinics may give one number to two people.
-fn patient_name(conn: &Connection, patient: PatientId) -> Result<String, StoreError> {
-    match patients::store::number_of(conn, NO_SITE, patient)? {
+/// A patient's number, with the clinic that gave it where that is not the one of the row: two clinics
+/// may give one number to two people.
+fn patient_name(
+    conn: &Connection,
+    patient: PatientId,
+    of_row: Option<SiteId>,
+) -> Result<String, StoreError> {
+    match patients::store::number_of(conn, of_row.unwrap_or(NO_SITE), patient)? {
+        Some((number, by)) if Some(by) == of_row => Ok(number.as_str().to_owned()),
         Some((number, by)) => Ok(format!("{} of {}", number.as_str(), site_name(conn, by)?)),
         None => Ok(patient.to_string()),
     }
@@ -187,7 +193,7 @@ fn alert_table(conn: &Connection, now: Timestamp) -> Result<Table, StoreError> {
         rows.push(Row {
             cells: vec![
                 format!("{} {}", alert.raised.severity.word(), alert.raised.direction.word()),
-                patient_name(conn, kept.patient)?,
+                patient_name(conn, kept.patient, Some(kept.author))?,
                 name_of(&alert.code.to_string()).to_owned(),
                 format!("{} {}", alert.value, alert.unit.as_str()),
                 short_time(alert.time, now),
@@ -207,13 +213,14 @@ fn alert_table(conn: &Connection, now: Timestamp) -> Result<Table, StoreError> {
 fn live_table(conn: &Connection, latest: &[Shown], now: Timestamp) -> Result<Table, StoreError> {
     let mut rows = Vec::new();
     for shown in latest.iter().take(ROWS) {
-        let site = match shown.source {
-            Source::Site(site) => site_name(conn, site)?,
-            Source::Here | Source::Elsewhere => String::new(),
+        let from = match shown.source {
+            Source::Site(site) => Some(site),
+            Source::Here | Source::Elsewhere => None,
         };
+        let site = from.map_or_else(|| Ok(String::new()), |site| site_name(conn, site))?;
         rows.push(Row {
             cells: vec![
-                patient_name(conn, shown.patient)?,
+                patient_name(conn, shown.patient, from)?,
                 name_of(&shown.reading.code.to_string()).to_owned(),
                 format!("{} {}", shown.reading.value, shown.reading.unit.as_str()),
                 short_time(shown.reading.time, now),

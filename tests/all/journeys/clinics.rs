@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 use tests::programs::http::get;
 use tests::programs::network::number;
 use tests::programs::readings::{from_now, sorted};
-use tests::programs::{Network, Reading, body, until};
+use tests::programs::{Home, Network, Reading, body, until};
 
 /// Signs of `patient`, one of them so high that somebody must come.
 fn signs(patient: &str) -> Vec<Reading> {
@@ -199,4 +199,25 @@ fn a_reading_of_the_past_raises_an_alert_that_says_so() {
     assert_eq!(number(&north.home.status(), &["alerts"]), 1);
     assert_eq!(number(&north.home.status(), &["alerts_critical_open"]), 0);
     assert_eq!(number(&network.hub_home.status(), &["alerts"]), 1);
+}
+
+#[test]
+fn a_site_that_is_shut_out_is_cut_at_once_and_says_so() {
+    let network = Network::start();
+    let Network { north, south, hub_home, .. } = &network;
+    north.patient("p-1", "Somebody");
+    north.allow("p-1", "south");
+    network.settle();
+    hub_home.tell(&["shut-out", "--site", "south"]);
+    until("the clinic knows", || south.home.status()["state"] == "shut_out");
+    assert!(hub_home.tell(&["copies"]).contains("shut out"), "what it holds is listed");
+    assert!(hub_home.refused(&["shut-out", "--site", "south"]).contains("no node of south"));
+    assert!(hub_home.refused(&["shut-out", "--site", "west"]).contains("no site is called west"));
+    // What it writes stays there, what others write does not reach it, and nobody else is touched.
+    south.patient("p-2", "Somebody Else");
+    let name = |home: &Home| home.tell(&["patient", "list"]);
+    north.home.tell(&["patient", "edit", "p-1", "--name", "Another Name"]);
+    until("the other clinic is in step", || north.is_in_step());
+    assert!(!name(&south.home).contains("Another Name"));
+    assert_eq!(south.home.status()["state"], "shut_out");
 }

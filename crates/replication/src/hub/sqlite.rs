@@ -5,7 +5,7 @@ use sync_protocol::exchange::{Greeting, HelloState, IngestEntry};
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Epoch, NodeId, StreamId};
-use vocab::Timestamp;
+use vocab::{SiteId, Timestamp};
 
 use super::{HubStore, NewNode, Node, Outcome, ingest, purge, store};
 use crate::gate::{self, Released};
@@ -50,6 +50,16 @@ impl<'c> SqliteHub<'c> {
     /// The database's.
     pub fn tls_keys(&self) -> Result<Vec<[u8; 32]>, StoreError> {
         Ok(store::nodes(self.conn)?.into_iter().map(|node| node.tls_key).collect())
+    }
+
+    /// Lets the nodes of a site in no more; answers how many there were. What they hold is listed by
+    /// [`outstanding`](super::outstanding) from then on.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn shut_out(&self, now: Timestamp, site: SiteId) -> Result<usize, StoreError> {
+        store::shut_out(self.conn, now, site)
     }
 
     /// Marks what the hub itself just wrote into `stream` for everybody who may have it.

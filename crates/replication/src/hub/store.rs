@@ -234,6 +234,15 @@ pub(super) fn keys_of(conn: &Connection, nodes: &BTreeSet<i64>) -> Result<Vec<No
     Ok(keys)
 }
 
+/// Lets the nodes of a site in no more; answers how many.
+pub(super) fn shut_out(
+    conn: &Connection,
+    now: Timestamp,
+    site: SiteId,
+) -> Result<usize, StoreError> {
+    Ok(conn.prepare_cached(REPLACE_NODE)?.execute(params![site.bytes(), now.millis()])?)
+}
+
 pub(super) fn enrol(conn: &Connection, now: Timestamp, node: &NewNode) -> Result<(), StoreError> {
     // A site has one node: the one before it, if any, is let in no more.
     conn.prepare_cached(REPLACE_NODE)?.execute(params![node.site.bytes(), now.millis()])?;

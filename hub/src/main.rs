@@ -48,7 +48,8 @@ enum Verb {
     },
     /// Print an invitation that lets one node in as a site: a line, and a QR code for phones.
     Invite {
-        /// The site's name, such as north-valley. A site that is known gets another node.
+        /// The site's name, such as north-valley. A site that is known gets a new node in the place
+        /// of the one it has.
         #[arg(long)]
         site: String,
         /// Where the clinic reaches this hub, host:port, if not as the settings say.

@@ -1,5 +1,6 @@
 //! Inviting a site.
 
+use directory::store::invitations::IssueError;
 use directory::{HubAddress, Invitation, Token};
 use host::control::{Answer, Refusal};
 use vocab::{SiteId, SiteName};
@@ -22,12 +23,15 @@ pub(super) async fn invite(
     let fresh_id = SiteId::from_uuid(hub.random.uuid(now));
     let token = Token::new(hub.random.bytes());
     let issued = token.clone();
-    let expires_at = hub
+    let (replaces, expires_at) = hub
         .writer
         .write(move |conn, _| {
+            let nodes = replication::hub::node_statuses(conn)?;
+            let replaces = nodes.iter().any(|node| node.site_name == name);
             // A site that gets another node keeps its id.
             let site = directory::store::sites::find_site(conn, &name)?.unwrap_or(fresh_id);
-            directory::store::invitations::issue(conn, now, site, &name, &issued)
+            let expires = directory::store::invitations::issue(conn, now, site, &name, &issued)?;
+            Ok::<_, IssueError>((replaces, expires))
         })
         .await
         .map_err(Refusal::because)?;
@@ -36,6 +40,11 @@ pub(super) async fn invite(
     if qr {
         text.push_str(&invitation.qr());
         text.push_str(&format!("\nworks once, for {site}, until {expires_at}\n"));
+        if replaces {
+            text.push_str(&format!(
+                "{site} has a node: it is let in no more once another uses this invitation\n"
+            ));
+        }
         if invitation.hub_address.is_loopback() {
             text.push_str(ONLY_HERE);
         }

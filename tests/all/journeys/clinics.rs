@@ -1,5 +1,7 @@
 //! From the device to the hub and to a second clinic.
 
+use std::fs;
+
 use serde_json::{Value, json};
 use tests::programs::http::get;
 use tests::programs::network::number;
@@ -128,7 +130,7 @@ fn after_a_revocation_nothing_reaches_the_other_clinic_and_its_copy_goes() {
 #[test]
 fn a_copy_at_a_clinic_that_is_out_of_reach_is_listed_until_its_receipt_is_here() {
     let mut network = Network::start();
-    network.north.patient("p-1", "Somebody");
+    network.north.patient("p-1", "Zacharias Outofreach");
     network.north.allow("p-1", "south");
     let monitor = network.north.device("bed-4-mon");
     monitor.deliver(
@@ -138,7 +140,7 @@ fn a_copy_at_a_clinic_that_is_out_of_reach_is_listed_until_its_receipt_is_here()
     network.north.home.tell(&["flush"]);
     network.settle();
 
-    network.south.wire.cut();
+    network.south.serving.stop();
     network.north.home.tell(&["consent", "revoke", "p-1"]);
     let listed = || network.hub_home.tell(&["copies"]);
     until("the hub has heard of it", || listed().lines().count() > 1);
@@ -151,10 +153,26 @@ fn a_copy_at_a_clinic_that_is_out_of_reach_is_listed_until_its_receipt_is_here()
 
     network.hub.stop();
     network.start_hub();
-    network.south.wire.restore();
+    network.south.serving = network.south.home.serve();
     until("the receipts are here", || network.hub_home.tell(&["copies"]).lines().count() == 1);
     assert!(network.south.vitals().is_empty());
     assert_eq!(network.south.home.tell(&["patient", "list"]).lines().count(), 1);
+
+    // Nor in any table, wherever one would forget to look.
+    for (home, serving, held) in [
+        (&network.south.home, &mut network.south.serving, false),
+        (&network.north.home, &mut network.north.serving, true),
+    ] {
+        serving.stop();
+        let plain = home.path().join("plain.db");
+        let conn = home.database();
+        let attach = format!("ATTACH DATABASE '{}' AS plain KEY ''", plain.display());
+        conn.execute_batch(&attach).unwrap();
+        conn.query_row("SELECT sqlcipher_export('plain')", [], |_| Ok(())).unwrap();
+        conn.execute_batch("DETACH DATABASE plain").unwrap();
+        let bytes = fs::read(plain).unwrap();
+        assert_eq!(bytes.windows(9).any(|nine| nine == b"Zacharias"), held);
+    }
 }
 
 #[test]

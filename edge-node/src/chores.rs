@@ -1,6 +1,7 @@
 //! What the node does by the clock.
 
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use host::Shutdown;
@@ -32,6 +33,9 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
         }
         if let Err(error) = seal(&node, OPEN_SECONDS_MAX).await {
             tracing::warn!(%error, "sealing open segments failed; it is tried again");
+        }
+        if node.wal_holds_deleted.swap(false, Ordering::Relaxed) && !node.writer.empty_wal().await {
+            node.wal_holds_deleted.store(true, Ordering::Relaxed);
         }
         let last = node.sync.facts(node.clock.now()).last_success;
         if let Some(at) = last

@@ -2,6 +2,7 @@
 
 use std::path::Path;
 use std::sync::OnceLock;
+use std::sync::atomic::AtomicBool;
 
 use devices::SharedDirectory;
 use directory::store::hub_link::HubLink;
@@ -73,6 +74,8 @@ pub struct Node {
     pub(crate) counts: IngestCounts,
     pub(crate) rates: Rates,
     pub(crate) sync: SyncBoard,
+    /// Something was let go, and older versions of its pages are still in the WAL.
+    pub(crate) wal_holds_deleted: AtomicBool,
     /// Notified after a commit that queued entries for the hub.
     pub(crate) outbox_grew: Notify,
     _folder: DataFolder,
@@ -127,6 +130,8 @@ impl Node {
             board: Board::default(),
             counts: IngestCounts::default(),
             sync: SyncBoard::new(last_success),
+            // What a process before this one let go may be there.
+            wal_holds_deleted: AtomicBool::new(true),
             outbox_grew: Notify::new(),
             _folder: folder,
         })

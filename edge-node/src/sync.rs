@@ -2,6 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
+use std::sync::atomic::Ordering;
 use std::time::Duration;
 
 use directory::store::hub_link::HubLink;
@@ -189,6 +190,9 @@ impl Desk<EdgeExchange> for EdgeSide {
                     .collect::<Result<Vec<_>, _>>()
             })
             .await;
+        if !ended.is_empty() {
+            self.node.wal_holds_deleted.store(true, Ordering::Relaxed);
+        }
         ended.into_iter().for_each(|patient| self.node.board.forget(patient));
         written.unwrap_or_else(|error| {
             tracing::warn!(%error, "storing what the hub sent failed");

@@ -5,6 +5,7 @@
 //! is never handed out.
 
 mod check;
+mod checkpoint;
 mod error;
 mod group;
 mod key;
@@ -14,6 +15,7 @@ mod savepoint;
 mod snapshot;
 
 pub use check::check_file;
+pub use checkpoint::empty_wal;
 pub use error::StoreError;
 pub use group::Group;
 pub use key::DatabaseKey;

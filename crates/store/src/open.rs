@@ -30,7 +30,7 @@ const READER_CACHE_KIB: i32 = 4 * 1024;
 const WAL_PAGES: i32 = 4_000;
 
 /// How long a connection waits for another to release the file. Only start-up and checkpoints meet.
-const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
+pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Statements kept compiled; the largest house has about a hundred.
 const STATEMENTS_CACHED: usize = 256;

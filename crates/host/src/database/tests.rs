@@ -232,6 +232,27 @@ async fn only_a_commit_that_wrote_wakes_the_subscribers() {
 }
 
 #[tokio::test]
+async fn the_wal_is_emptied_between_writes() {
+    let bench = bench();
+    let wal = bench.path.with_extension("db-wal");
+    let length = || std::fs::metadata(&wal).unwrap().len();
+    for round in 1..=3 {
+        // In a group with what comes before and after it.
+        let first = queued(bench.writer.write(add("a"))).await;
+        let emptied = queued(bench.writer.empty_wal()).await;
+        let second = queued(bench.writer.write(add("b"))).await;
+        first.await.unwrap();
+        assert!(emptied.await);
+        second.await.unwrap();
+        assert_eq!(held(&bench.path).len(), 2 * round);
+        assert!(bench.writer.empty_wal().await);
+        assert_eq!(length(), 0);
+    }
+    bench.writer.stop().await;
+    assert!(!bench.writer.empty_wal().await);
+}
+
+#[tokio::test]
 async fn stopping_finishes_what_is_queued_and_refuses_what_comes_later() {
     let bench = bench();
     let queued = queued(bench.writer.write(add("queued"))).await;

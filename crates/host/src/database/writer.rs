@@ -52,6 +52,7 @@ impl<S> Clone for Writer<S> {
 
 enum Message<S> {
     Job(Box<dyn Job<S>>),
+    EmptyWal(oneshot::Sender<bool>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -134,6 +135,13 @@ impl<S: Reset + Send + 'static> Writer<S> {
         self.queue.max_capacity() - self.queue.capacity()
     }
 
+    /// Moves what was committed into the database file and empties the WAL, between two commits;
+    /// answers whether it did. Somebody who reads at this moment is not waited for: try again later.
+    pub async fn empty_wal(&self) -> bool {
+        let (ended, wait) = oneshot::channel();
+        self.queue.send(Message::EmptyWal(ended)).await.is_ok() && wait.await.unwrap_or(false)
+    }
+
     /// Finishes what is queued, closes the database and ends the thread. Later writes are
     /// [`WriteError::Stopped`].
     pub async fn stop(&self) {
@@ -162,15 +170,23 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
         while let Some(message) = jobs.blocking_recv() {
             let job = match message {
                 Message::Job(job) => job,
+                Message::EmptyWal(ended) => {
+                    self.empty_wal(ended);
+                    continue;
+                }
                 Message::Stop(ended) => {
                     waiting_for_end.push(ended);
                     jobs.close();
                     continue;
                 }
             };
-            if let Some(ended) = self.commit_group(job, &mut jobs) {
-                waiting_for_end.push(ended);
-                jobs.close();
+            match self.commit_group(job, &mut jobs) {
+                Some(Message::Stop(ended)) => {
+                    waiting_for_end.push(ended);
+                    jobs.close();
+                }
+                Some(Message::EmptyWal(ended)) => self.empty_wal(ended),
+                Some(Message::Job(_)) | None => {}
             }
         }
         // Closing the last connection moves the WAL into the database file.
@@ -180,17 +196,27 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
         }
     }
 
-    /// Runs `first` and what is queued behind it, commits, answers. Gives back a wish to stop that
-    /// was met on the way.
+    /// Answers `false` where it cannot be done now.
+    fn empty_wal(&self, ended: oneshot::Sender<bool>) {
+        let emptied = self.conn.as_ref().map(store::empty_wal);
+        if let Some(Err(error)) = &emptied {
+            tracing::warn!(%error, "the WAL could not be emptied");
+        }
+        // Whoever no longer waits will ask again.
+        let _ = ended.send(matches!(emptied, Some(Ok(true))));
+    }
+
+    /// Runs `first` and what is queued behind it, commits, answers. Gives back a message that is no
+    /// job and was met on the way.
     fn commit_group(
         &mut self,
         first: Box<dyn Job<S>>,
         jobs: &mut mpsc::Receiver<Message<S>>,
-    ) -> Option<oneshot::Sender<()>> {
-        let mut stop = None;
+    ) -> Option<Message<S>> {
+        let mut other = None;
         let stored = match self.conn.take().map_or_else(&self.open, Ok) {
             Ok(conn) => {
-                let stored = self.run_group(&conn, first, jobs, &mut stop);
+                let stored = self.run_group(&conn, first, jobs, &mut other);
                 if stored.as_ref().err().is_none_or(leaves_the_connection_sound) {
                     self.conn = Some(conn);
                 }
@@ -215,7 +241,7 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
                 self.group.drain(..).for_each(|job| job.answer(Err(&error)));
             }
         }
-        stop
+        other
     }
 
     /// Answers whether anything was written.
@@ -224,7 +250,7 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
         conn: &Connection,
         first: Box<dyn Job<S>>,
         jobs: &mut mpsc::Receiver<Message<S>>,
-        stop: &mut Option<oneshot::Sender<()>>,
+        other: &mut Option<Message<S>>,
     ) -> Result<bool, StoreError> {
         let started: Instant = instant_now();
         let mut next = Some(first);
@@ -244,7 +270,7 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
             }
             match jobs.try_recv() {
                 Ok(Message::Job(job)) => next = Some(job),
-                Ok(Message::Stop(ended)) => *stop = Some(ended),
+                Ok(message) => *other = Some(message),
                 Err(_) => {}
             }
         }

@@ -5,13 +5,13 @@ use std::time::Duration;
 use data_encoding::BASE64;
 use sha2::{Digest as _, Sha256};
 
-use crate::Scale;
 use crate::edge_ingest::{backlog, paths};
 use crate::error::BenchError;
 use crate::fleet::{self, RunningClinic, RunningHub, now, runtime};
 use crate::http::Client;
 use crate::readings::{Body, Readings};
 use crate::report::Report;
+use crate::{Scale, bare_link, store};
 
 const DEVICES: usize = 100;
 
@@ -23,8 +23,27 @@ pub(crate) fn run(scale: Scale, report: &mut Report) -> Result<(), BenchError> {
     report.millis("nothing else to send", &quiet);
     let busy = runtime.block_on(measure(&readings, 1_000_000 / scale.divide, 4 * scale.runs))?;
     report.millis("while a backlog of a million goes up", &busy);
+    let least = runtime.block_on(least(20 * scale.runs))?;
+    report.millis("limit: a ping and a bare commit at each end", &least);
     report.line("goal: 5 ms median");
     Ok(())
+}
+
+/// What cannot be left out: a commit at the clinic, the way there and back, a commit at the hub.
+async fn least(times: usize) -> Result<Vec<Duration>, BenchError> {
+    let (_, pings) = bare_link::ping(times).await?;
+    let folder = fleet::folder()?;
+    let mut conn = store::open(folder.path())?;
+    let alert = vec![vec![7; 300]];
+    pings
+        .into_iter()
+        .map(|ping| {
+            let started = now();
+            store::append(&mut conn, &alert)?;
+            store::append(&mut conn, &alert)?;
+            Ok(ping + started.elapsed())
+        })
+        .collect()
 }
 
 async fn measure(

@@ -62,9 +62,14 @@ impl RunningHub {
     }
 
     /// An invitation for a site.
-    pub(crate) async fn invite(&self, site: &str) -> Result<String, BenchError> {
+    pub(crate) async fn invite(
+        &self,
+        site: &str,
+        advertise: Option<SocketAddr>,
+    ) -> Result<String, BenchError> {
+        let advertise = advertise.map(|address| address.to_string());
         let command =
-            hub::commands::Command::Invite { site: site.to_owned(), advertise: None, qr: false };
+            hub::commands::Command::Invite { site: site.to_owned(), advertise, qr: false };
         let answer = hub::commands::perform(&self.hub, command).await?;
         Ok(text(answer)?.trim().to_owned())
     }
@@ -104,10 +109,20 @@ pub(crate) async fn joined(
     hub: &RunningHub,
     site: &str,
 ) -> Result<Arc<Node>, BenchError> {
+    joined_at(path, hub, site, None).await
+}
+
+/// The same, for a clinic that reaches the hub at another address than the one it listens on.
+pub(crate) async fn joined_at(
+    path: &Path,
+    hub: &RunningHub,
+    site: &str,
+    address: Option<SocketAddr>,
+) -> Result<Arc<Node>, BenchError> {
     Node::init(path, &Random::system())?;
     allow_many_batches(path)?;
     let node = open(path)?;
-    let invitation = hub.invite(site).await?;
+    let invitation = hub.invite(site, address).await?;
     perform(&node, Command::Join { invitation }).await?;
     Ok(node)
 }

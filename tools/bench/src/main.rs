@@ -2,12 +2,14 @@
 //! same run. Nothing here is asserted.
 
 mod alert_latency;
+mod bare_link;
 mod edge_ingest;
 mod error;
 mod fleet;
 mod http;
 mod idle_sync;
 mod readings;
+mod relay;
 mod report;
 mod store;
 mod sync_fanout;

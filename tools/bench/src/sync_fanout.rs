@@ -8,6 +8,7 @@ use crate::error::BenchError;
 use crate::fleet::{self, RunningClinic, RunningHub, now, runtime};
 use crate::readings::Readings;
 use crate::report::Report;
+use crate::sync_push::bare_log;
 
 const DEVICES: usize = 100;
 
@@ -24,6 +25,11 @@ pub(crate) fn run(scale: Scale, report: &mut Report) -> Result<(), BenchError> {
         let name = format!("{share} % of the patients allow it");
         report.rate(&name, "readings", count * share / 100, &times);
     }
+    let mut bare = Vec::new();
+    for _ in 0..scale.runs {
+        bare.push(runtime.block_on(bare_log(count))?);
+    }
+    report.rate("limit: a bare signed log over QUIC", "readings", count, &bare);
     report.line("goal: time in proportion to what is delivered, not to what is held");
     Ok(())
 }

@@ -5,8 +5,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use sync_protocol::signature::{node_id, sign_bytes, verify_bytes};
-use transport::{Admission, Dialer, Incoming, LinkProfile, Listener, TlsIdentity};
+use transport::{Dialer, Incoming, LinkProfile, Listener, TlsIdentity};
 
+use crate::bare_link::Everybody;
 use crate::edge_ingest::{backlog, paths};
 use crate::error::BenchError;
 use crate::fleet::{self, RunningClinic, RunningHub, now, runtime};
@@ -74,19 +75,11 @@ async fn push(readings: &Readings, count: usize) -> Result<(Duration, u64), Benc
     Ok((time, sent))
 }
 
-struct Everybody;
-
-impl Admission for Everybody {
-    fn is_enrolled(&self, _: &[u8; 32]) -> bool {
-        true
-    }
-}
-
 /// Bytes of a segment of 1,000 readings with its header and signature.
 const ENTRY_BYTES: usize = 2_300;
 
 /// The least that must be done: signed blobs over one lane, verified, appended, committed, answered.
-async fn bare_log(count: usize) -> Result<Duration, BenchError> {
+pub(crate) async fn bare_log(count: usize) -> Result<Duration, BenchError> {
     let entries = count / 1_000;
     let folder = fleet::folder()?;
     let mut conn = store::open(folder.path())?;

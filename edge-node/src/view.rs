@@ -169,8 +169,7 @@ pub(crate) async fn refill(node: &Arc<Node>) {
     let read = node.readers.read(move |conn| {
         let here =
             |author: &NodeId| Ok(if *author == at.key { Source::Here } else { Source::Elsewhere });
-        at.board.refill(conn, here)?;
-        at.board.refill_open(conn)
+        at.board.refill(conn, true, here)
     });
     if let Err(error) = read.await {
         tracing::warn!(%error, "the board could not be filled with what was stored last");

@@ -152,7 +152,7 @@ impl Provide for HubView {
 pub(crate) async fn refill(hub: &Arc<Hub>) {
     let at = Arc::clone(hub);
     let read = hub.readers.read(move |conn| {
-        at.board.refill(conn, |author| {
+        at.board.refill(conn, false, |author| {
             let site = directory::store::sites::site_of_node(conn, &author.0)?;
             Ok(site.map_or(Source::Elsewhere, Source::Site))
         })

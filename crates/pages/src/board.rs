@@ -58,6 +58,8 @@ struct State {
     recent: VecDeque<Shown>,
     unsent: BTreeMap<(PatientId, DeviceName), Vec<SealedReading>>,
     counter: u64,
+    /// How often somebody was forgotten.
+    forgotten: u64,
 }
 
 /// The latest values.
@@ -89,7 +91,9 @@ impl Board {
         }
     }
 
-    /// Shows what was stored last, as after a start; `source` says where an author is.
+    /// Shows what was stored last where nothing newer is shown, as after a start; `source` says where
+    /// an author is, and `open` whether there are readings that no segment holds yet. Nothing arrives
+    /// by this.
     ///
     /// # Errors
     ///
@@ -97,35 +101,39 @@ impl Board {
     pub fn refill(
         &self,
         conn: &Connection,
+        open: bool,
         mut source: impl FnMut(&NodeId) -> Result<Source, StoreError>,
     ) -> Result<(), StoreError> {
-        let kind = FactKind::Segment.number();
-        let stored = newest_of_kind(conn, kind, SEGMENTS_REFILLED)?;
-        for entry in stored.into_iter().rev() {
+        // Taken before the first question, and so before the state that `conn` sees.
+        let forgotten = self.lock().forgotten;
+        let mut stored = Vec::new();
+        let segments = newest_of_kind(conn, FactKind::Segment.number(), SEGMENTS_REFILLED)?;
+        for entry in segments.into_iter().rev() {
             let Topic::Patient(patient, Compartment::Vitals) = topic(&entry.stream) else {
                 continue;
             };
             let Ok(segment) = segment::decode(&entry.payload) else { continue };
             let (device, source) = (segment.device, source(&entry.origin)?);
-            let mut state = self.lock();
-            for reading in segment.readings {
-                state.show(Shown { patient, device: device.clone(), reading, source });
-            }
+            stored.extend(segment.readings.into_iter().map(|reading| Shown {
+                patient,
+                device: device.clone(),
+                reading,
+                source,
+            }));
+        }
+        if open {
+            vitals::tail::for_each_open(conn, |device, patient, reading| {
+                let (device, reading) = (device.clone(), reading.clone());
+                stored.push(Shown { patient, device, reading, source: Source::Here });
+                Ok::<_, StoreError>(())
+            })?;
+        }
+        let mut state = self.lock();
+        // Somebody was forgotten meanwhile, who may still be among these: the next time.
+        if state.forgotten == forgotten {
+            stored.into_iter().for_each(|shown| state.fill(shown));
         }
         Ok(())
-    }
-
-    /// As [`refill`](Self::refill), for what no segment holds yet.
-    ///
-    /// # Errors
-    ///
-    /// The database's.
-    pub fn refill_open(&self, conn: &Connection) -> Result<(), StoreError> {
-        vitals::tail::for_each_open(conn, |device, patient, reading| {
-            let (device, reading) = (device.clone(), reading.clone());
-            self.lock().show(Shown { patient, device, reading, source: Source::Here });
-            Ok(())
-        })
     }
 
     /// Latest values of another clinic arrived; what cannot be read is dropped.
@@ -164,6 +172,7 @@ impl Board {
     pub fn forget(&self, patient: PatientId) {
         let stays = |shown: &Shown| shown.patient != patient || shown.source != Source::Elsewhere;
         let mut state = self.lock();
+        state.forgotten += 1;
         state.latest.retain(|_, (_, shown)| stays(shown));
         state.recent.retain(stays);
     }
@@ -179,6 +188,20 @@ impl Board {
 }
 
 impl State {
+    /// Keeps a stored value, unless one of the same moment or a later one is shown.
+    fn fill(&mut self, shown: Shown) {
+        let key = (shown.patient, shown.device.clone(), shown.reading.code);
+        let newer =
+            self.latest.get(&key).is_none_or(|(_, known)| known.reading.time < shown.reading.time);
+        if newer {
+            self.counter += 1;
+            self.latest.insert(key, (self.counter, shown));
+            if self.latest.len() > SERIES_MAX {
+                self.drop_oldest();
+            }
+        }
+    }
+
     fn show(&mut self, shown: Shown) {
         self.counter += 1;
         let key = (shown.patient, shown.device.clone(), shown.reading.code);
@@ -199,5 +222,54 @@ impl State {
         if let Some(oldest) = oldest {
             self.latest.remove(&oldest);
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn shown(patient: u8, at: &str, source: Source) -> Shown {
+        let reading = SealedReading {
+            code: "8867-4".parse().unwrap(),
+            unit: vitals::unit_text::UnitText::new("/min").unwrap(),
+            time: at.parse().unwrap(),
+            value: vitals::value::SentValue::parse("71").unwrap(),
+            sequence: None,
+            received: at.parse().unwrap(),
+        };
+        let (patient, device) = (PatientId::from_bytes([patient; 16]), "mon".parse().unwrap());
+        Shown { patient, device, reading, source }
+    }
+
+    #[test]
+    fn what_is_filled_in_is_no_arrival_and_hides_nothing_newer() {
+        let board = Board::default();
+        board.lock().show(shown(1, "2026-06-12T17:23:00Z", Source::Elsewhere));
+        for at in ["2026-06-12T17:22:00Z", "2026-06-12T17:23:00Z"] {
+            board.lock().fill(shown(1, at, Source::Here));
+        }
+        board.lock().fill(shown(2, "2026-06-12T17:22:00Z", Source::Here));
+        assert_eq!(board.recent().len(), 1);
+        let latest = board.latest();
+        assert_eq!(latest.len(), 2);
+        assert!(latest.iter().any(|shown| shown.source == Source::Elsewhere));
+    }
+
+    #[test]
+    fn who_is_forgotten_is_shown_with_own_values_only() {
+        let board = Board::default();
+        for (patient, source) in [(1, Source::Elsewhere), (2, Source::Elsewhere), (3, Source::Here)]
+        {
+            board.lock().show(shown(patient, "2026-06-12T17:22:00Z", source));
+        }
+        for patient in [1, 3] {
+            board.forget(PatientId::from_bytes([patient; 16]));
+        }
+        let mut left: Vec<_> =
+            board.latest().iter().map(|shown| shown.patient.bytes()[0]).collect();
+        left.sort_unstable();
+        assert_eq!(left, [2, 3]);
+        assert_eq!(board.recent().len(), 2);
     }
 }

@@ -2,6 +2,7 @@
 
 mod access;
 mod ingest;
+mod positions;
 mod purge;
 pub(crate) mod sqlite;
 pub(crate) mod store;

@@ -7,7 +7,7 @@ use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::{SiteId, Timestamp};
 
-use super::{HubStore, NewNode, Node, Outcome, ingest, purge, store};
+use super::{HubStore, NewNode, Node, Outcome, ingest, positions, purge, store};
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
 use crate::{LedgerError, Materialize};
@@ -171,18 +171,18 @@ impl HubStore for SqliteHub<'_> {
             if position.to_idx == 0 {
                 purge::emptied(self.conn, node, position)?;
             } else {
-                store::acknowledge(self.conn, node, position)?;
+                positions::acknowledge(self.conn, node, position)?;
             }
         }
         Ok(())
     }
 
     fn rewind(&self, node: &Node, position: &StreamPosition) -> Result<(), StoreError> {
-        store::rewind(self.conn, node, position)
+        positions::rewind(self.conn, node, position)
     }
 
     fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError> {
-        store::restart_differing(self.conn, node, streams)
+        positions::restart_differing(self.conn, node, streams)
     }
 
     fn ended(&self, node: &Node) -> Result<Vec<Purge>, StoreError> {

@@ -5,7 +5,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use store::StoreError;
 use sync_protocol::exchange::{Run, RunEntry};
-use sync_protocol::message::{StreamPosition, StreamState};
 use sync_protocol::ranges::Ranges;
 use sync_protocol::{Class, Epoch, NodeId, SetDigest, StreamId, codec, limits};
 use vocab::{PatientId, SiteId, SiteName, Timestamp};
@@ -74,26 +73,12 @@ const DIRTY: &str = "
            sub.version, sub.acked_idx
     FROM sub JOIN stream ON stream.no = sub.stream
     WHERE sub.node = ?1 AND sub.dirty = 1 AND sub.state = 1 ORDER BY sub.priority, sub.stream";
-const SUB: &str = "
-    SELECT sub.version, sub.acked_idx, stream.count, sub.foreign_count, sub.foreign_sum, stream.no
-    FROM stream JOIN sub ON sub.stream = stream.no
-    WHERE stream.id = ?1 AND sub.node = ?2
-        AND sub.state IN (1, 2) AND sub.floor <= ?3";
-const FOREIGN_IDS: &str = "
-    SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
-    WHERE entry.stream = ?1 AND entry.idx > ?2 AND entry.idx <= ?3 AND chain.origin <> ?4";
 const ENTRIES_AFTER: &str = concat!(
     "SELECT entry.idx, ",
     entry_columns!(),
     " FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
       WHERE entry.stream = ?1 AND entry.idx > ?2 ORDER BY entry.idx"
 );
-const SET_SUB: &str = "
-    UPDATE sub SET acked_idx = ?3, foreign_count = ?4, foreign_sum = ?5, dirty = ?6
-    WHERE stream = ?1 AND node = ?2";
-const SUBS_OF_NODE: &str = "
-    SELECT stream.no, stream.id, sub.foreign_count, sub.foreign_sum, stream.count
-    FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.node = ?1";
 const STATUS: &str = "
     SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM stream),
            (SELECT count(*) FROM quarantine), (SELECT count(*) FROM fork_alarm)";
@@ -543,140 +528,6 @@ const fn empty_run(dirty: &Dirty, from: u64) -> Run {
         head_sum: None,
         entries: Vec::new(),
     }
-}
-
-/// A subscription as acknowledgements change it.
-struct Sub {
-    acked: i64,
-    count: i64,
-    foreign: SetDigest,
-    stream: i64,
-}
-
-/// The subscription that a position speaks of; `None` when the node has let the stream go since, so
-/// that an old position says nothing any more.
-fn find_sub(
-    conn: &Connection,
-    node: &Node,
-    position: &StreamPosition,
-) -> Result<Option<Sub>, StoreError> {
-    let sub = conn
-        .prepare_cached(SUB)?
-        .query_row(params![position.stream.bytes(), node.no, position.version], |row| {
-            Ok(Sub {
-                acked: row.get(1)?,
-                count: row.get(2)?,
-                foreign: digest_from(row, 3, 4)?,
-                stream: row.get(5)?,
-            })
-        })
-        .optional()?;
-    Ok(sub)
-}
-
-/// The digest of what others than `node` wrote after `from`, up to and including `to`.
-fn foreign_between(
-    conn: &Connection,
-    node: &Node,
-    stream: i64,
-    from: i64,
-    to: i64,
-) -> Result<SetDigest, StoreError> {
-    let mut digest = SetDigest::EMPTY;
-    let mut statement = conn.prepare_cached(FOREIGN_IDS)?;
-    let mut rows = statement.query(params![stream, from, to, node.key.0])?;
-    while let Some(row) = rows.next()? {
-        digest.insert(&sync_protocol::EntryId(row.get(0)?));
-    }
-    Ok(digest)
-}
-
-fn set_sub(
-    conn: &Connection,
-    node: &Node,
-    sub: &Sub,
-    acked: i64,
-    foreign: &SetDigest,
-) -> Result<(), StoreError> {
-    conn.prepare_cached(SET_SUB)?.execute(params![
-        sub.stream,
-        node.no,
-        acked,
-        foreign.count.cast_signed(),
-        foreign.sum_bytes(),
-        acked < sub.count
-    ])?;
-    let feed = node_feed(conn, node.no)?;
-    set_node_feed(conn, node.no, &feed.minus(&sub.foreign).plus(foreign))
-}
-
-pub(super) fn acknowledge(
-    conn: &Connection,
-    node: &Node,
-    position: &StreamPosition,
-) -> Result<(), StoreError> {
-    let Some(sub) = find_sub(conn, node, position)? else { return Ok(()) };
-    let to = position.to_idx.cast_signed();
-    if to <= sub.acked || to > sub.count {
-        return Ok(());
-    }
-    let fresh = foreign_between(conn, node, sub.stream, sub.acked, to)?;
-    let foreign = sub.foreign.plus(&fresh);
-    set_sub(conn, node, &sub, to, &foreign)
-}
-
-/// The node holds the stream only up to here: what it does not hold counts as not acknowledged.
-pub(super) fn rewind(
-    conn: &Connection,
-    node: &Node,
-    position: &StreamPosition,
-) -> Result<(), StoreError> {
-    let Some(sub) = find_sub(conn, node, position)? else { return Ok(()) };
-    let to = position.to_idx.cast_signed();
-    if to < 0 || to >= sub.acked {
-        return Ok(());
-    }
-    let lost = foreign_between(conn, node, sub.stream, to, sub.acked)?;
-    let foreign = sub.foreign.minus(&lost);
-    set_sub(conn, node, &sub, to, &foreign)
-}
-
-pub(super) fn restart_differing(
-    conn: &Connection,
-    node: &Node,
-    streams: &[StreamState],
-) -> Result<u32, StoreError> {
-    let at_node: BTreeMap<StreamId, (u64, [u8; 16])> =
-        streams.iter().map(|state| (state.stream, (state.count, state.sum))).collect();
-    let mut restarted = 0;
-    let mut feed = node_feed(conn, node.no)?;
-    let mut statement = conn.prepare_cached(SUBS_OF_NODE)?;
-    let mut rows = statement.query([node.no])?;
-    let mut differing = Vec::new();
-    while let Some(row) = rows.next()? {
-        let stream: i64 = row.get(0)?;
-        let id = StreamId::from_bytes(&row.get(1)?);
-        let held = digest_from(row, 2, 3)?;
-        let (count, sum) = at_node.get(&id).copied().unwrap_or((0, SetDigest::EMPTY.short()));
-        if (held.count, held.short()) != (count, sum) {
-            differing.push((stream, held));
-        }
-    }
-    for (stream, held) in differing {
-        let nothing = SetDigest::EMPTY;
-        conn.prepare_cached(SET_SUB)?.execute(params![
-            stream,
-            node.no,
-            0,
-            0,
-            nothing.sum_bytes(),
-            true
-        ])?;
-        feed = feed.minus(&held);
-        restarted += 1;
-    }
-    set_node_feed(conn, node.no, &feed)?;
-    Ok(restarted)
 }
 
 /// What the hub holds.

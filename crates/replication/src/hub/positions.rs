@@ -1,0 +1,5 @@
+//! How far a node holds a stream, as the node says.
+
+mod store;
+
+pub(super) use store::{acknowledge, restart_differing, rewind};

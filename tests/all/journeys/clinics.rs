@@ -239,3 +239,26 @@ fn a_site_that_is_shut_out_is_cut_at_once_and_says_so() {
     assert!(!name(&south.home).contains("Another Name"));
     assert_eq!(south.home.status()["state"], "shut_out");
 }
+
+#[test]
+fn after_a_restart_the_pages_show_what_was_stored_last() {
+    let mut network = Network::start();
+    network.north.patient("p-1", "Somebody");
+    let monitor = network.north.device("bed-4-mon");
+    let post = |network: &Network, name: &str, minute: i64, value: &str| {
+        let reading = Reading::pulse("bed-4-mon", "p-1", minute, value);
+        monitor.deliver(network.north.http(), &body(name, &[reading]));
+    };
+    post(&network, "b-1", -2, "61");
+    network.north.home.tell(&["flush"]);
+    network.settle();
+    network.north.restart();
+    network.restart_hub();
+    let pages = |network: &Network| {
+        [network.north.http(), network.hub.http].map(|address| get(address, "/").text())
+    };
+    assert!(pages(&network).iter().all(|page| page.contains("61 /min")), "from a sealed segment");
+    post(&network, "b-2", -1, "62");
+    network.north.restart();
+    assert!(pages(&network)[0].contains("62 /min"), "and from an open one");
+}

@@ -69,6 +69,9 @@ pub(crate) enum Verb {
     Export {
         /// Which list.
         what: What,
+        /// Of this patient only, by number.
+        #[arg(long, value_name = "NUMBER")]
+        patient: Option<String>,
     },
     /// Readings set aside here, with their reasons, as CSV.
     Quarantine,
@@ -164,6 +167,20 @@ pub(crate) enum ConsentVerb {
         /// The site; everybody if left out.
         #[arg(long)]
         site: Option<String>,
+    },
+    /// Whether a patient allows a site a part of the record now.
+    Check {
+        /// The patient's number.
+        patient_ref: String,
+        /// The site, by its name in the directory.
+        #[arg(long)]
+        site: String,
+        /// The part, such as vitals.
+        #[arg(long, default_value = "vitals")]
+        compartment: String,
+        /// What for, such as treatment or research.
+        #[arg(long, default_value = "treatment")]
+        purpose: String,
     },
     /// What a patient allowed.
     List {

@@ -90,10 +90,23 @@ pub enum Command {
         /// The patient's number.
         patient_ref: String,
     },
+    /// Whether a patient allows a site something.
+    ConsentCheck {
+        /// The patient's number.
+        patient_ref: String,
+        /// The site's name.
+        site: String,
+        /// A part of the record.
+        compartment: String,
+        /// What for.
+        purpose: String,
+    },
     /// Everything held, as CSV.
     Export {
         /// Of what.
         what: What,
+        /// Of whom; everybody if left out.
+        patient: Option<String>,
     },
     /// Readings that wait for a person, as CSV.
     Quarantine,
@@ -132,8 +145,11 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
         Command::ConsentRevoke { patient_ref, site } => {
             consents::revoke(node, patient_ref, site).await
         }
+        Command::ConsentCheck { patient_ref, site, compartment, purpose } => {
+            consents::check(node, patient_ref, &site, &compartment, &purpose).await
+        }
         Command::ConsentList { patient_ref } => consents::list(node, patient_ref).await,
-        Command::Export { what } => Ok(export::export(node, what)),
+        Command::Export { what, patient } => Ok(export::export(node, what, patient)),
         Command::Quarantine => Ok(export::quarantine(node)),
         Command::Refused => Ok(export::refused(node)),
         Command::Verify => Ok(verify(node)),

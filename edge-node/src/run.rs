@@ -70,7 +70,7 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         Verb::Sync => vec![Command::Sync],
         Verb::Flush => vec![Command::Flush],
         Verb::Sites => vec![Command::Sites],
-        Verb::Export { what } => vec![Command::Export { what }],
+        Verb::Export { what, patient } => vec![Command::Export { what, patient }],
         Verb::Quarantine => vec![Command::Quarantine],
         Verb::Refused => vec![Command::Refused],
         Verb::Verify => vec![Command::Verify],
@@ -103,6 +103,9 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         }
         Verb::Consent(ConsentVerb::Revoke { patient_ref, site }) => {
             vec![Command::ConsentRevoke { patient_ref, site }]
+        }
+        Verb::Consent(ConsentVerb::Check { patient_ref, site, compartment, purpose }) => {
+            vec![Command::ConsentCheck { patient_ref, site, compartment, purpose }]
         }
         Verb::Consent(ConsentVerb::List { patient_ref }) => {
             vec![Command::ConsentList { patient_ref }]

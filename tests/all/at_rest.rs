@@ -145,8 +145,8 @@ fn read_all(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
     let mut all = Vec::new();
     type List<'a> = &'a dyn Fn(&mut Csv<&mut Vec<u8>>) -> Result<(), ExportError>;
     let lists: [List<'_>; 3] = [
-        &|csv| export::vitals(&conn, site, Tails::Included, csv),
-        &|csv| export::alerts(&conn, site, csv),
+        &|csv| export::vitals(&conn, site, Tails::Included, None, csv),
+        &|csv| export::alerts(&conn, site, None, csv),
         &|csv| export::quarantine(&conn, csv),
     ];
     for list in lists {

@@ -12,6 +12,9 @@ pub enum ExportError {
     /// The database.
     #[error(transparent)]
     Store(#[from] StoreError),
+    /// Nobody here has the number that was asked for.
+    #[error("no patient with this number is known here")]
+    UnknownPatient,
     /// Whoever asked does not take it.
     #[error("writing the export")]
     Write(#[source] io::Error),

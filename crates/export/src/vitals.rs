@@ -21,7 +21,7 @@ pub enum Tails {
     None,
 }
 
-/// Writes `device_id,patient_ref,code,unit,time,value` for every reading held.
+/// Writes `device_id,patient_ref,code,unit,time,value` for every reading held, or those of one patient.
 ///
 /// # Errors
 ///
@@ -30,6 +30,7 @@ pub fn vitals<W: Write>(
     conn: &Connection,
     site: SiteId,
     tails: Tails,
+    only: Option<PatientId>,
     out: &mut Csv<W>,
 ) -> Result<(), ExportError> {
     out.row(["device_id", "patient_ref", "code", "unit", "time", "value"])?;
@@ -38,6 +39,9 @@ pub fn vitals<W: Write>(
         let Topic::Patient(patient, Compartment::Vitals) = topic(&entry.stream) else {
             return Ok(());
         };
+        if only.is_some_and(|only| only != patient) {
+            return Ok(());
+        }
         let segment = segment::decode(&entry.payload)
             .map_err(|_| StoreError::Damaged { what: "segment of readings" })?;
         let number = refs.of(conn, patient)?;
@@ -45,6 +49,9 @@ pub fn vitals<W: Write>(
     })?;
     if tails == Tails::Included {
         tail::for_each_open(conn, |device: &DeviceName, patient: PatientId, reading| {
+            if only.is_some_and(|only| only != patient) {
+                return Ok(());
+            }
             write(out, device, refs.of(conn, patient)?, reading)
         })?;
     }

@@ -37,6 +37,26 @@ impl Purpose {
         Self::PatientRequest,
     ];
 
+    /// The word on the command line.
+    #[must_use]
+    pub const fn name(self) -> &'static str {
+        match self {
+            Self::Treatment => "treatment",
+            Self::CareCoordination => "care_coordination",
+            Self::Payment => "payment",
+            Self::Operations => "operations",
+            Self::PublicHealth => "public_health",
+            Self::Research => "research",
+            Self::PatientRequest => "patient_request",
+        }
+    }
+
+    /// The purpose with this [`name`](Self::name).
+    #[must_use]
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|purpose| purpose.name() == name)
+    }
+
     /// The number on the wire.
     #[must_use]
     pub const fn number(self) -> u8 {

@@ -2,6 +2,7 @@
 
 use std::collections::BTreeSet;
 
+use consent::decide::{Ask, Decision, Denial, decide};
 use consent::fact::ConsentEvent;
 use consent::notice::{Capture, Evidence, Language, Notice};
 use consent::scope::{Action, Recipient, SetOf};
@@ -133,6 +134,46 @@ pub(super) async fn revoke(
         .map_err(Refusal::because)?;
     node.outbox_grew.notify_one();
     Ok(Answer::from("taken back; it counts here at once and goes to the hub first\n".to_owned()))
+}
+
+/// Whether a patient allows a site to have a part of the record for a purpose now, and if not, why.
+pub(super) async fn check(
+    node: &Node,
+    patient_ref: String,
+    site: &str,
+    compartment: &str,
+    purpose: &str,
+) -> Result<Answer, Refusal> {
+    let (own_site, at) = (node.own_site()?, node.clock.now());
+    let site: SiteName = site.parse().map_err(Refusal::because)?;
+    let compartment = Compartment::from_name(compartment)
+        .ok_or_else(|| Refusal::new(format!("there is no compartment {compartment:?}")))?;
+    let purpose = Purpose::from_name(purpose).ok_or_else(|| {
+        let known = Purpose::ALL.map(Purpose::name).join(", ");
+        Refusal::new(format!("there is no purpose {purpose:?}; there are {known}"))
+    })?;
+    let decision = node
+        .readers
+        .read(move |conn| {
+            let patient = find(conn, own_site, &patient_ref)?;
+            let recipient = directory::store::sites::find_site(conn, &site)?
+                .ok_or(WorkflowError::UnknownSite)?;
+            let state = consent::store::state_of(conn, patient)?;
+            let action = Action::Replicate;
+            let ask =
+                Ask { recipient, compartment, purpose, action, at, author_site: Some(own_site) };
+            Ok::<_, WorkflowError>(decide(&state, &ask))
+        })
+        .await
+        .map_err(Refusal::because)?;
+    let text = match decision {
+        Decision::Permit { .. } => "yes\n",
+        Decision::Deny { because: Denial::NeverGranted } => "no: it was never allowed\n",
+        Decision::Deny { because: Denial::Withdrawn(_) } => "no: it was taken back\n",
+        Decision::Deny { because: Denial::OutOfTime(_) } => "no: not at this time\n",
+        Decision::Deny { because: Denial::ConsentRecord } => "no: it goes to nobody\n",
+    };
+    Ok(Answer::from(text.to_owned()))
 }
 
 /// What a patient allowed, the newest first.

@@ -20,12 +20,21 @@ pub enum What {
 /// A CSV on its way to whoever asked.
 type CsvPieces = Csv<PieceWriter>;
 
-/// Every reading or alert held here.
-pub(super) fn export(node: &Node, what: What) -> Answer {
+/// Every reading or alert held here, or those of one patient.
+pub(super) fn export(node: &Node, what: What, patient: Option<String>) -> Answer {
     let site = node.site_or_none();
-    pieces(node, move |conn, out| match what {
-        What::Vitals => export::vitals(conn, site, export::Tails::Included, out),
-        What::Alerts => export::alerts(conn, site, out),
+    pieces(node, move |conn, out| {
+        let only = match patient {
+            Some(number) => Some(
+                patients::store::resolve(conn, site, &number)?
+                    .ok_or(ExportError::UnknownPatient)?,
+            ),
+            None => None,
+        };
+        match what {
+            What::Vitals => export::vitals(conn, site, export::Tails::Included, only, out),
+            What::Alerts => export::alerts(conn, site, only, out),
+        }
     })
 }
 

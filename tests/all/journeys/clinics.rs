@@ -101,7 +101,21 @@ fn after_a_revocation_nothing_reaches_the_other_clinic_and_its_copy_goes() {
     let before = upload("b-1", "71");
     assert_eq!(south.vitals(), sorted(before.clone()));
 
+    let check = |more: &[&str]| {
+        north.home.tell(&[&["consent", "check", "p-1", "--site", "south"], more].concat())
+    };
+    assert_eq!(check(&[]), "yes\n");
+    assert_eq!(check(&["--purpose", "research"]), "no: it was never allowed\n");
+    assert_eq!(check(&["--compartment", "clinical"]), "no: it was never allowed\n");
+    let refused = ["consent", "check", "p-1", "--site", "south", "--purpose", "gossip"];
+    assert!(north.home.refused(&refused).contains("there are treatment, "));
+    let of_one = north.home.tell(&["export", "vitals", "--patient", "p-1"]);
+    assert_eq!(of_one.lines().count(), 2, "{of_one}");
+    assert!(of_one.contains(",p-1,") && !of_one.contains(",p-2,"), "{of_one}");
+    let unknown = north.home.refused(&["export", "alerts", "--patient", "p-9"]);
+    assert!(unknown.contains("no patient with this number is known here"), "{unknown}");
     north.home.tell(&["consent", "revoke", "p-1", "--site", "south"]);
+    assert_eq!(check(&[]), "no: it was taken back\n");
     network.settle();
     let after = upload("b-2", "172");
     north.home.tell(&["patient", "edit", "p-1", "--name", "Another Name"]);

@@ -26,7 +26,7 @@ struct Thread {
 pub struct LaneEncoder {
     generation: u32,
     number: u32,
-    chains: BTreeMap<(NodeId, StreamId), (u32, Option<Thread>)>,
+    chains: BTreeMap<(NodeId, StreamId, ChainKey), (u32, Option<Thread>)>,
 }
 
 impl LaneEncoder {
@@ -68,8 +68,8 @@ impl LaneEncoder {
     }
 
     /// Forgets where a chain stands: its next entry says so itself.
-    pub fn cut_thread(&mut self, origin: NodeId, stream: StreamId) {
-        if let Some((_, thread)) = self.chains.get_mut(&(origin, stream)) {
+    pub fn cut_thread(&mut self, origin: NodeId, stream: StreamId, key: ChainKey) {
+        if let Some((_, thread)) = self.chains.get_mut(&(origin, stream, key)) {
             *thread = None;
         }
     }
@@ -88,7 +88,7 @@ impl LaneEncoder {
         // At most LANE_CHAINS_MAX, which fits.
         let next_handle = u32::try_from(self.chains.len()).unwrap_or(u32::MAX);
         let (chain, thread) =
-            self.chains.entry((header.origin, header.stream)).or_insert_with(|| {
+            self.chains.entry((header.origin, header.stream, *key)).or_insert_with(|| {
                 let origin = (header.origin != sender).then_some(header.origin);
                 definitions.push(ChainDef { origin, stream: header.stream, key: *key });
                 (next_handle, None)

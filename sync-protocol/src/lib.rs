@@ -28,7 +28,7 @@ pub mod ranges;
 pub mod scheduler;
 pub mod signature;
 
-pub use chain::{ChainHead, Fresh, ReplayGuard};
+pub use chain::{ChainHead, Fresh, Past, ReplayGuard};
 pub use class::Class;
 pub use digest::SetDigest;
 pub use entry::{Entry, EntryId, Payload};

@@ -132,7 +132,7 @@ impl SeqNo {
 
 /// 32 random bytes per author and stream. They salt the commitments of payloads that carry no salt
 /// of their own; whoever may read the chain gets them, and destroying them everywhere erases it.
-#[derive(Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Serialize, Deserialize)]
 pub struct ChainKey(pub [u8; 32]);
 
 impl fmt::Debug for ChainKey {

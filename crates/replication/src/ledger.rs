@@ -1,6 +1,7 @@
 //! The tables both sides share: streams, chains and entries.
 
 pub mod inspect;
+mod links;
 pub(crate) mod store;
 pub(crate) mod verify;
 

@@ -21,7 +21,10 @@ use store::Room;
 /// Tables of both sides.
 pub const LEDGER: Room = Room {
     name: "replication",
-    scripts: &[("V1__ledger", include_str!("../migrations/V1__ledger.sql"))],
+    scripts: &[
+        ("V1__ledger", include_str!("../migrations/V1__ledger.sql")),
+        ("V2__ledger_branches", include_str!("../migrations/V2__ledger_branches.sql")),
+    ],
 };
 
 /// Tables of an edge, beside [`LEDGER`].

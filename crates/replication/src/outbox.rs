@@ -144,23 +144,24 @@ impl Author {
         }
         let (stream, _) = ledger::open_stream(conn, &draft.stream)?;
         let fill = &mut self.fill;
-        let chain = ledger::open_chain(conn, stream.no, &self.signer.node(), || {
+        let me = self.signer.node();
+        let (chain, head) = ledger::own_chain(conn, stream.no, &me, self.epoch, || {
             let mut key = [0; 32];
             fill(&mut key);
             ChainKey(key)
         })?;
-        let sseq = match chain.head {
+        let sseq = match head {
             Some(head) => head.sseq.next().ok_or(LedgerError::ChainFull)?,
             None => SeqNo(1),
         };
         let flags = if draft.own_salt { Flags::OWN_SALT } else { Flags::default() };
         let urgent = if draft.urgent { Flags::URGENT } else { Flags::default() };
         let header = Header {
-            origin: self.signer.node(),
+            origin: me,
             epoch: self.epoch,
             stream: draft.stream,
             sseq,
-            sprev: chain.head.map_or(EntryId::NONE, |head| head.id),
+            sprev: head.map_or(EntryId::NONE, |head| head.id),
             hlc: ledger::tick(conn, self.epoch, now)?,
             kind: draft.kind.number(),
             schema: SCHEMA,
@@ -172,8 +173,8 @@ impl Author {
         let entry = self.signer.sign(header, &chain.key, payload).ok_or(LedgerError::TooLong)?;
         let id = entry.id();
         // Our own entry passes the same guard as everybody's.
-        let fresh =
-            ReplayGuard::admit(entry, chain.head, |_| None).map_err(|_| LedgerError::ChainFull)?;
+        let past = ledger::past(conn, &chain, &entry.get().header)?;
+        let fresh = ReplayGuard::admit(entry, &past).map_err(|_| LedgerError::ChainFull)?;
         let (no, _) = ledger::insert(conn, &stream, &chain, fresh, id, now)?;
         Ok((no, id, stream.no))
     }

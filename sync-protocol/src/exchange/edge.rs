@@ -172,7 +172,11 @@ impl EdgeExchange {
                     // The hub lost the thread of this chain: what follows says where it stands.
                     let header = &found.entry.header;
                     for class in PUSH_CLASSES {
-                        self.lanes.encoder(class).cut_thread(header.origin, header.stream);
+                        self.lanes.encoder(class).cut_thread(
+                            header.origin,
+                            header.stream,
+                            found.key,
+                        );
                     }
                     let message = full(&found.entry, &found.key, found.oseq).into();
                     self.lanes.send(Class::Control, &message);

@@ -1,6 +1,7 @@
 //! Conversations over bad links and with bad peers, against model stores in virtual time.
 
 mod bounds;
+mod chains;
 mod edge_store;
 mod faults;
 mod hub_store;

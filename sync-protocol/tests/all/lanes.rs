@@ -103,8 +103,8 @@ fn entries_come_out_of_a_lane_as_they_went_in() {
         for _ in 0..60 {
             unsent.extend((0..dice.below(6)).map(|_| authors.write(&mut dice)));
             if dice.percent(10) {
-                let (entry, _) = authors.write(&mut dice);
-                sender.cut_thread(entry.header.origin, entry.header.stream);
+                let (entry, key) = authors.write(&mut dice);
+                sender.cut_thread(entry.header.origin, entry.header.stream, key);
             }
             let bytes = frame(&mut sender, &unsent);
             if dice.percent(20) {

@@ -96,15 +96,19 @@ fn store_entry(
     rooms: &mut dyn Materialize,
 ) -> Result<Option<(EntryId, StreamRow)>, Held> {
     let (header, id) = (entry.get().header, entry.id());
-    let chain = ledger::open_chain(conn, stream.no, &header.origin, || key)?;
-    let held_id = ledger::held_at(conn, &chain, header.sseq)?;
-    let fresh = match ReplayGuard::admit(entry, chain.head, |_| held_id) {
+    let chain = ledger::open_chain(conn, stream.no, &header.origin, key)?;
+    if chain.last.is_none() && ledger::is_held(conn, &id)? {
+        // Under another key: what carries its own salt does not depend on the chain's.
+        return Ok(None);
+    }
+    let past = ledger::past(conn, &chain, &header)?;
+    let fresh = match ReplayGuard::admit(entry, &past) {
         Ok(fresh) => fresh,
         Err((NotFresh::Known, _)) => return Ok(None),
         // The positions told us otherwise: a restored database, say. From the start, then.
         Err((NotFresh::Gap { .. }, _)) => return Err(Held::Behind(0)),
         Err((NotFresh::Fork, _)) => {
-            ledger::raise_fork(conn, now, &header, held_id, id)?;
+            ledger::raise_fork(conn, now, &header, &past, id)?;
             return Ok(None);
         }
     };

@@ -6,8 +6,9 @@ use ::store::Connection;
 use sync_protocol::chain::NotFresh;
 use sync_protocol::entry::WithheldReason;
 use sync_protocol::exchange::{IngestEntry, Ingested};
+use sync_protocol::lane::full;
 use sync_protocol::message::{StreamState, Verdict};
-use sync_protocol::{EntryId, Epoch, ReplayGuard, StreamId};
+use sync_protocol::{EntryId, Epoch, ReplayGuard, StreamId, codec};
 use vocab::{Compartment, SiteId, Timestamp};
 
 use super::{Node, Outcome, access, store};
@@ -90,19 +91,21 @@ impl Ingest<'_> {
             return Ok(Taken::Refused(Verdict::Foreign));
         }
         let (row, author_site) = self.stream(&header.stream)?;
-        let chain = ledger::open_chain(self.conn, row.no, &header.origin, || key)?;
-        if chain.key != key {
-            return Ok(Taken::Refused(Verdict::NotAuthentic));
+        let chain = ledger::open_chain(self.conn, row.no, &header.origin, key)?;
+        if chain.last.is_none() && ledger::is_held(self.conn, &id)? {
+            // Under another key: what carries its own salt does not depend on the chain's.
+            return Ok(Taken::Known);
         }
-        let held_id = ledger::held_at(self.conn, &chain, header.sseq)?;
-        let fresh = match ReplayGuard::admit(entry, chain.head, |_| held_id) {
+        let past = ledger::past(self.conn, &chain, &header)?;
+        let fresh = match ReplayGuard::admit(entry, &past) {
             Ok(fresh) => fresh,
             Err((NotFresh::Known, _)) => return Ok(Taken::Known),
             Err((NotFresh::Gap { have }, _)) => return Ok(Taken::Refused(Verdict::Gap(have))),
             Err((NotFresh::Fork, entry)) => {
-                ledger::raise_fork(self.conn, self.now, &header, held_id, id)?;
-                let raw = entry.get().payload.bytes().unwrap_or_default();
-                self.set_aside((epoch, oseq), id, "fork", raw)?;
+                ledger::raise_fork(self.conn, self.now, &header, &past, id)?;
+                // Both histories are kept: this one with its header and signature.
+                let raw = codec::encode(&full(entry.get(), &key, oseq));
+                self.set_aside((epoch, oseq), id, "fork", &raw)?;
                 return Ok(Taken::Refused(Verdict::Fork));
             }
         };

@@ -85,7 +85,7 @@ const STATUS: &str = "
 const NODE_STATUS: &str = "
     SELECT node.site_name, node.key, node.last_seen, node.joined_at, node.feed_count,
            (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1),
-           (SELECT coalesce(sum(sseq), 0) FROM chain WHERE chain.origin = node.key)
+           (SELECT coalesce(sum(count), 0) FROM chain WHERE chain.origin = node.key)
     FROM enrolled_node AS node WHERE revoked_at IS NULL ORDER BY site_name";
 
 /// A stream as access to it is decided.

@@ -1,8 +1,9 @@
 //! Walking the ledger: does every stream hold what its counters say, and every chain link up?
 
 use ::store::{Connection, StoreError};
-use sync_protocol::{EntryId, NodeId, SeqNo, SetDigest, StreamId};
+use sync_protocol::{EntryId, NodeId, SetDigest, StreamId};
 
+use super::links::Links;
 use super::store;
 
 /// What a walk over one stream found.
@@ -16,7 +17,7 @@ pub struct StreamWalk {
     pub found: SetDigest,
     /// Whether the rows are numbered 1 to count without a gap.
     pub dense: bool,
-    /// Whether every chain runs from its first entry to its head without a gap or a false link.
+    /// Whether every chain runs from its first entry to its last without a gap or a false link.
     pub linked: bool,
     /// How many of the entries are held without their payload.
     pub bare: u64,
@@ -54,15 +55,12 @@ fn one(conn: &Connection, stream: StreamId, recorded: SetDigest) -> Result<Strea
         bare: 0,
         entries: Vec::new(),
     };
-    let mut heads: std::collections::BTreeMap<NodeId, (SeqNo, EntryId)> =
-        std::collections::BTreeMap::new();
+    let mut links = Links::default();
     store::for_each_in(conn, &stream, |row| {
         walk.found.insert(&row.id);
         walk.dense &= row.idx == walk.found.count;
-        let (sseq, head) = heads.get(&row.origin).copied().unwrap_or((SeqNo(0), EntryId::NONE));
-        walk.linked &= sseq.next() == Some(row.sseq) && head == row.sprev;
+        walk.linked &= links.follows(row.chain, row.epoch, (row.sseq, row.id), row.sprev);
         walk.bare += u64::from(row.bare);
-        heads.insert(row.origin, (row.sseq, row.id));
         walk.entries.push((row.id, row.origin));
     })?;
     Ok(walk)

@@ -5,7 +5,7 @@ use store::StoreError;
 use sync_protocol::entry::WithheldReason;
 use sync_protocol::hlc::Hlc;
 use sync_protocol::{
-    ChainHead, ChainKey, Entry, EntryId, Epoch, Flags, Fresh, Header, NodeId, Payload, SeqNo,
+    ChainHead, ChainKey, Entry, EntryId, Epoch, Flags, Fresh, Header, NodeId, Past, Payload, SeqNo,
     SetDigest, StreamId,
 };
 use vocab::Timestamp;
@@ -15,11 +15,25 @@ use crate::streams;
 const FIND_STREAM: &str = "SELECT no, count, sum FROM stream WHERE id = ?1";
 const INSERT_STREAM: &str = "INSERT INTO stream (id, class, sum) VALUES (?1, ?2, zeroblob(32))";
 const GROW_STREAM: &str = "UPDATE stream SET count = ?2, sum = ?3 WHERE no = ?1";
-const FIND_CHAIN: &str = "SELECT no, key, sseq, head FROM chain WHERE stream = ?1 AND origin = ?2";
-const INSERT_CHAIN: &str =
-    "INSERT INTO chain (stream, origin, key, sseq, head) VALUES (?1, ?2, ?3, 0, zeroblob(32))";
-const GROW_CHAIN: &str = "UPDATE chain SET sseq = ?2, head = ?3 WHERE no = ?1";
-const ID_AT: &str = "SELECT id FROM entry WHERE chain = ?1 AND sseq = ?2";
+const FIND_CHAIN: &str = "
+    SELECT no, key, count, sseq, head, epoch FROM chain
+    WHERE stream = ?1 AND origin = ?2 AND key = ?3";
+/// The one that was begun last, where a restored disk has more than one.
+const OWN_CHAIN: &str = "
+    SELECT no, key, count, sseq, head, epoch FROM chain
+    WHERE stream = ?1 AND origin = ?2 ORDER BY no DESC LIMIT 1";
+const INSERT_CHAIN: &str = "
+    INSERT INTO chain (stream, origin, key, count, sseq, head, epoch)
+    VALUES (?1, ?2, ?3, 0, 0, zeroblob(32), 0)";
+const GROW_CHAIN: &str = "
+    UPDATE chain SET count = count + 1, sseq = ?2, head = ?3, epoch = ?4,
+        branched = branched OR (count > 0 AND head <> ?5)
+    WHERE no = ?1";
+const ID_AT: &str = "SELECT id FROM entry WHERE chain = ?1 AND epoch = ?2 AND sseq = ?3";
+const BRANCH_HEAD: &str = "
+    SELECT sseq, id FROM entry WHERE chain = ?1 AND epoch = ?2 ORDER BY sseq DESC LIMIT 1";
+const PLACE: &str = "SELECT sseq FROM entry WHERE id = ?1 AND chain = ?2";
+const IS_HELD: &str = "SELECT 1 FROM entry WHERE id = ?1";
 const INSERT_ENTRY: &str = "
     INSERT INTO entry (id, stream, idx, chain, sseq, sprev, epoch, hlc, kind, schema, actor, flags,
                        payload_len, commitment, signature, stored_at, payload_state, payload)
@@ -46,7 +60,8 @@ const NEWEST_OF_KIND: &str = "
     WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no DESC LIMIT ?2";
 const STREAMS: &str = "SELECT id, count, sum FROM stream ORDER BY id";
 const IN_STREAM: &str = "
-    SELECT entry.id, entry.idx, entry.sseq, entry.sprev, chain.origin, entry.payload_state > 0
+    SELECT entry.id, entry.idx, entry.sseq, entry.sprev, chain.origin, entry.payload_state > 0,
+           entry.epoch, entry.chain
     FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
     WHERE stream.id = ?1 ORDER BY entry.idx";
 const PAYLOADS_IN: &str = "
@@ -84,7 +99,8 @@ pub(crate) struct StreamRow {
 pub(crate) struct ChainRow {
     pub(crate) no: i64,
     pub(crate) key: ChainKey,
-    pub(crate) head: Option<ChainHead>,
+    /// The entry that was stored last, with its epoch.
+    pub(crate) last: Option<(ChainHead, Epoch)>,
 }
 
 /// An entry as stored, with what is needed to send it on.
@@ -135,54 +151,115 @@ pub(crate) fn open_stream(
     Ok((StreamRow { no: conn.last_insert_rowid(), digest: SetDigest::EMPTY }, true))
 }
 
-pub(crate) fn find_chain(
+fn find_chain(
     conn: &Connection,
     stream: i64,
     origin: &NodeId,
+    key: &ChainKey,
 ) -> Result<Option<ChainRow>, StoreError> {
-    let row = conn
-        .prepare_cached(FIND_CHAIN)?
-        .query_row(params![stream, origin.0], |row| {
-            let sseq = SeqNo(row.get(2)?);
-            let head = ChainHead { sseq, id: EntryId(row.get(3)?) };
-            Ok(ChainRow {
-                no: row.get(0)?,
-                key: ChainKey(row.get(1)?),
-                head: (sseq > SeqNo(0)).then_some(head),
-            })
-        })
-        .optional()?;
-    Ok(row)
+    let mut statement = conn.prepare_cached(FIND_CHAIN)?;
+    Ok(statement.query_row(params![stream, origin.0, key.0], chain_from).optional()?)
 }
 
+fn chain_from(row: &Row<'_>) -> rusqlite::Result<ChainRow> {
+    let head = ChainHead { sseq: SeqNo(row.get(3)?), id: EntryId(row.get(4)?) };
+    let epoch = Epoch(row.get::<_, i64>(5)?.cast_unsigned());
+    Ok(ChainRow {
+        no: row.get(0)?,
+        key: ChainKey(row.get(1)?),
+        last: (row.get::<_, i64>(2)? > 0).then_some((head, epoch)),
+    })
+}
+
+/// The chain with this key; it is made if it is new.
 pub(crate) fn open_chain(
     conn: &Connection,
     stream: i64,
     origin: &NodeId,
-    key: impl FnOnce() -> ChainKey,
+    key: ChainKey,
 ) -> Result<ChainRow, StoreError> {
-    if let Some(row) = find_chain(conn, stream, origin)? {
-        return Ok(row);
+    match find_chain(conn, stream, origin, &key)? {
+        Some(row) => Ok(row),
+        None => begin_chain(conn, stream, origin, key),
     }
-    let key = key();
-    conn.prepare_cached(INSERT_CHAIN)?.execute(params![stream, origin.0, key.0])?;
-    Ok(ChainRow { no: conn.last_insert_rowid(), key, head: None })
 }
 
-/// The entry held at a position of the chain; `None` beyond its head.
-pub(crate) fn held_at(
+/// The chain that this node goes on with under `epoch`, and the entry that the next one follows: the
+/// last of this epoch, or else the one that was stored last. The chain is made if there is none.
+pub(crate) fn own_chain(
+    conn: &Connection,
+    stream: i64,
+    me: &NodeId,
+    epoch: Epoch,
+    key: impl FnOnce() -> ChainKey,
+) -> Result<(ChainRow, Option<ChainHead>), StoreError> {
+    let mut statement = conn.prepare_cached(OWN_CHAIN)?;
+    let found = statement.query_row(params![stream, me.0], chain_from).optional()?;
+    let Some(chain) = found else { return Ok((begin_chain(conn, stream, me, key())?, None)) };
+    let head = match chain.last {
+        // An entry from before a restore came back after this process had written.
+        Some((last, of)) if of != epoch => {
+            Some(branch_head(conn, chain.no, epoch)?.unwrap_or(last))
+        }
+        last => last.map(|(head, _)| head),
+    };
+    Ok((chain, head))
+}
+
+/// The last entry of a chain under an epoch.
+fn branch_head(
+    conn: &Connection,
+    chain: i64,
+    epoch: Epoch,
+) -> Result<Option<ChainHead>, StoreError> {
+    let head = conn
+        .prepare_cached(BRANCH_HEAD)?
+        .query_row(params![chain, epoch.0.cast_signed()], |row| {
+            Ok(ChainHead { sseq: SeqNo(row.get(0)?), id: EntryId(row.get(1)?) })
+        })
+        .optional()?;
+    Ok(head)
+}
+
+fn begin_chain(
+    conn: &Connection,
+    stream: i64,
+    origin: &NodeId,
+    key: ChainKey,
+) -> Result<ChainRow, StoreError> {
+    conn.prepare_cached(INSERT_CHAIN)?.execute(params![stream, origin.0, key.0])?;
+    Ok(ChainRow { no: conn.last_insert_rowid(), key, last: None })
+}
+
+/// Whether an entry is held, in whatever stream.
+pub(crate) fn is_held(conn: &Connection, id: &EntryId) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached(IS_HELD)?.exists([id.0])?)
+}
+
+/// What is held of the chain that matters for an entry with this header.
+pub(crate) fn past(
     conn: &Connection,
     chain: &ChainRow,
-    sseq: SeqNo,
-) -> Result<Option<EntryId>, StoreError> {
-    if chain.head.is_none_or(|head| sseq > head.sseq) {
-        return Ok(None);
-    }
-    let id = conn
-        .prepare_cached(ID_AT)?
-        .query_row(params![chain.no, sseq.0], |row| Ok(EntryId(row.get(0)?)))
-        .optional()?;
-    Ok(id)
+    header: &Header,
+) -> Result<Past, StoreError> {
+    let Some((last, epoch)) = chain.last else { return Ok(Past::NOTHING) };
+    let head =
+        if epoch == header.epoch { Some(last) } else { branch_head(conn, chain.no, header.epoch)? };
+    let Some(head) = head else {
+        let before = conn
+            .prepare_cached(PLACE)?
+            .query_row(params![header.sprev.0, chain.no], |row| Ok(SeqNo(row.get(0)?)))
+            .optional()?;
+        return Ok(Past::New { before, have: last.sseq });
+    };
+    let held = if header.sseq > head.sseq {
+        None
+    } else {
+        let place = params![chain.no, header.epoch.0.cast_signed(), header.sseq.0];
+        let mut statement = conn.prepare_cached(ID_AT)?;
+        statement.query_row(place, |row| Ok(EntryId(row.get(0)?))).optional()?
+    };
+    Ok(Past::Begun { head, held })
 }
 
 /// Stores a fresh entry as the next of its stream and chain; answers its row and the stream's state
@@ -225,7 +302,13 @@ pub(crate) fn insert(
         payload,
     ])?;
     let no = conn.last_insert_rowid();
-    conn.prepare_cached(GROW_CHAIN)?.execute(params![chain.no, header.sseq.0, id.0])?;
+    conn.prepare_cached(GROW_CHAIN)?.execute(params![
+        chain.no,
+        header.sseq.0,
+        id.0,
+        header.epoch.0.cast_signed(),
+        header.sprev.0
+    ])?;
     conn.prepare_cached(GROW_STREAM)?.execute(params![
         stream.no,
         digest.count.cast_signed(),
@@ -313,9 +396,13 @@ pub(crate) fn raise_fork(
     conn: &Connection,
     now: Timestamp,
     header: &Header,
-    held: Option<EntryId>,
+    past: &Past,
     offered: EntryId,
 ) -> Result<(), StoreError> {
+    let held = match past {
+        Past::Begun { held, .. } => *held,
+        Past::New { .. } => None,
+    };
     conn.prepare_cached(FORK)?.execute(params![
         now.millis(),
         header.origin.0,
@@ -414,6 +501,8 @@ pub(super) struct Place {
     pub(super) sprev: EntryId,
     pub(super) origin: NodeId,
     pub(super) bare: bool,
+    pub(super) epoch: Epoch,
+    pub(super) chain: i64,
 }
 
 /// Visits the entries of a stream in their order.
@@ -432,6 +521,8 @@ pub(super) fn for_each_in(
             sprev: EntryId(row.get(3)?),
             origin: NodeId(row.get(4)?),
             bare: row.get(5)?,
+            epoch: Epoch(row.get::<_, i64>(6)?.cast_unsigned()),
+            chain: row.get(7)?,
         });
     }
     Ok(())

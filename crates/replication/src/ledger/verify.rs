@@ -3,13 +3,12 @@
 
 mod store;
 
-use std::collections::BTreeMap;
-
 use ::store::{Connection, StoreError};
 use sync_protocol::signature::NotAuthentic;
-use sync_protocol::{Entry, EntryId, SeqNo, SetDigest, Signed};
+use sync_protocol::{EntryId, SetDigest, Signed};
 
-use self::store::{Filed, Head};
+use self::store::Filed;
+use super::links::Links;
 use super::store::StoredEntry;
 
 /// What was checked and found right.
@@ -113,13 +112,12 @@ fn one(
     checked: &mut Checked,
 ) -> Result<(), VerifyError> {
     let mut found = SetDigest::EMPTY;
-    let mut heads: BTreeMap<i64, Head> = BTreeMap::new();
+    let mut links = Links::default();
     store::for_each_filed(conn, stream, |filed| {
         let Some(Filed { idx, chain, chain_stream, stored }) = filed else {
             return Err(VerifyError::Row { stream, after: found.count });
         };
         let StoredEntry { id, entry, key } = stored;
-        let head = heads.get(&chain).copied().unwrap_or((SeqNo(0), EntryId::NONE));
         checked.payloads += u64::from(entry.payload.bytes().is_some());
         let wrong = |wrong| VerifyError::Entry { stream, idx, id, wrong };
         if idx != found.count + 1 {
@@ -128,10 +126,14 @@ fn one(
         if chain_stream != stream {
             return Err(wrong(WrongEntry::Chain));
         }
-        let sseq = entry.header.sseq;
-        linked(&entry, id, head).map_err(wrong)?;
+        let header = entry.header;
+        if entry.id() != id {
+            return Err(wrong(WrongEntry::Id));
+        }
+        if !links.follows(chain, header.epoch, (header.sseq, id), header.sprev) {
+            return Err(wrong(WrongEntry::Link));
+        }
         Signed::new(entry).verify(&key).map_err(|error| wrong(error.into()))?;
-        heads.insert(chain, (sseq, id));
         found.insert(&id);
         checked.entries += 1;
         Ok(())
@@ -140,27 +142,16 @@ fn one(
         let place = format!("stream {stream}");
         return Err(VerifyError::record(place, "its count and sum are not those of its entries"));
     }
-    ends(conn, stream, &heads)
-}
-
-fn linked(entry: &Entry, id: EntryId, head: Head) -> Result<(), WrongEntry> {
-    if entry.id() != id {
-        return Err(WrongEntry::Id);
-    }
-    let (sseq, sprev) = head;
-    if sseq.next() != Some(entry.header.sseq) || sprev != entry.header.sprev {
-        return Err(WrongEntry::Link);
-    }
-    Ok(())
+    ends(conn, stream, &links)
 }
 
 /// The chains on record end where the entries do.
-fn ends(conn: &Connection, stream: i64, heads: &BTreeMap<i64, Head>) -> Result<(), VerifyError> {
+fn ends(conn: &Connection, stream: i64, links: &Links) -> Result<(), VerifyError> {
     for (chain, recorded) in store::chains(conn, stream)? {
-        let found = heads.get(&chain).copied().unwrap_or((SeqNo(0), EntryId::NONE));
-        if recorded != found {
+        if recorded != links.end(chain) {
             let place = format!("stream {stream}, chain {chain}");
-            return Err(VerifyError::record(place, "its head is not its last entry"));
+            let wrong = "its count and its last entry are not those of its entries";
+            return Err(VerifyError::record(place, wrong));
         }
     }
     Ok(())

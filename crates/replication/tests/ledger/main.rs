@@ -7,6 +7,7 @@
     reason = "what a test did not expect ends it, in its helpers too"
 )]
 
+mod branches;
 mod edge;
 mod positions;
 mod release;

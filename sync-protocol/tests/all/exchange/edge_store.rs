@@ -15,6 +15,8 @@ use sync_protocol::{
     SetDigest, StreamId,
 };
 
+use super::chains::Chains;
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum State {
     Pending,
@@ -37,8 +39,7 @@ pub(crate) struct Own {
 pub(crate) struct Copy {
     pub(crate) ids: Vec<EntryId>,
     pub(crate) digest: SetDigest,
-    heads: BTreeMap<NodeId, ChainHead>,
-    at: BTreeMap<(NodeId, SeqNo), EntryId>,
+    chains: Chains,
     idx: u64,
     version: u32,
     /// What was let go when that version began.
@@ -276,13 +277,10 @@ impl EdgeStore {
             let header = entry.get().header;
             assert_ne!(header.origin, me, "own entries do not come back");
             assert_eq!(key, chain_key(&header.origin, &header.stream));
-            let head = copy.heads.get(&header.origin).copied();
-            let held = copy.at.clone();
-            match ReplayGuard::admit(entry, head, |at| held.get(&(header.origin, at)).copied()) {
+            match ReplayGuard::admit(entry, &copy.chains.past(&header)) {
                 Ok(fresh) => {
                     let id = fresh.get().id();
-                    copy.heads.insert(header.origin, ChainHead { sseq: header.sseq, id });
-                    copy.at.insert((header.origin, header.sseq), id);
+                    copy.chains.insert(&header, id);
                     copy.ids.push(id);
                     copy.digest.insert(&id);
                     fresh_count += 1;

@@ -10,10 +10,9 @@ use sync_protocol::limits::{FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX};
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::ranges::Ranges;
-use sync_protocol::{
-    ChainHead, ChainKey, Entry, EntryId, Epoch, NodeId, ReplayGuard, SeqNo, SetDigest, StreamId,
-};
+use sync_protocol::{ChainKey, Entry, EntryId, Epoch, NodeId, ReplayGuard, SetDigest, StreamId};
 
+use super::chains::Chains;
 use super::edge_store::class_of;
 
 #[derive(Clone, Debug)]
@@ -28,8 +27,7 @@ pub(crate) struct Stream {
     /// Position 1 comes first.
     pub(crate) rows: Vec<Row>,
     digest: SetDigest,
-    heads: BTreeMap<NodeId, ChainHead>,
-    at: BTreeMap<(NodeId, SeqNo), EntryId>,
+    chains: Chains,
 }
 
 #[derive(Debug, Default)]
@@ -151,13 +149,10 @@ impl HubStore {
             let header = entry.get().header;
             assert_eq!(header.origin, peer);
             let stream = self.streams.entry(header.stream).or_default();
-            let head = stream.heads.get(&peer).copied();
-            let at = &stream.at;
-            match ReplayGuard::admit(entry, head, |seq| at.get(&(peer, seq)).copied()) {
+            match ReplayGuard::admit(entry, &stream.chains.past(&header)) {
                 Ok(fresh) => {
                     let before = stream.rows.len() as u64;
-                    stream.heads.insert(peer, ChainHead { sseq: header.sseq, id });
-                    stream.at.insert((peer, header.sseq), id);
+                    stream.chains.insert(&header, id);
                     stream.digest.insert(&id);
                     stream.rows.push(Row { id, entry: fresh.into_inner(), key });
                     // The author needs nothing back: at the head before, it counts as at the head now.

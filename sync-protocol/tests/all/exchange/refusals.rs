@@ -98,16 +98,30 @@ fn two_entries_at_one_position_are_a_fork_and_the_first_stays() {
     let id = stream(Class::Records, 1);
     let first = pair.author(id, b"first");
     pair.run();
-    // A copy of the node, made before, writes something else there.
+    // The same process once more, as a machine that is resumed from a snapshot of its memory.
     let mut copy = Pair::new();
     copy.hub_store = std::mem::take(&mut pair.hub_store);
-    copy.edge_store.restart(Epoch(77));
     copy.author(id, b"other");
     copy.wait(HOURS);
     assert!(copy.is_idle());
     let state = copy.edge_store.log.values().next().unwrap().state;
     assert_eq!(state, State::Refused(Verdict::Fork));
     assert_eq!(copy.hub_store.ids(&id, |_| true), [first]);
+}
+
+#[test]
+fn a_copy_that_was_started_anew_writes_beside_what_it_does_not_know() {
+    let mut pair = Pair::new();
+    let id = stream(Class::Records, 1);
+    let first = pair.author(id, b"first");
+    pair.run();
+    let mut copy = Pair::new();
+    copy.hub_store = std::mem::take(&mut pair.hub_store);
+    copy.edge_store.restart(Epoch(77));
+    let other = copy.author(id, b"other");
+    copy.wait(HOURS);
+    assert!(copy.is_idle());
+    assert_eq!(copy.hub_store.ids(&id, |_| true), [first, other]);
 }
 
 #[test]

@@ -4,6 +4,7 @@ use ::store::{Connection, StoreError};
 use rusqlite::Row;
 use sync_protocol::{EntryId, SeqNo, SetDigest};
 
+use crate::ledger::links::Place;
 use crate::ledger::store::{StoredEntry, digest_from, entry_columns, entry_from};
 
 const STREAMS: &str = "SELECT no, count, sum FROM stream ORDER BY no";
@@ -13,13 +14,10 @@ const ENTRIES: &str = concat!(
     " FROM entry LEFT JOIN chain ON chain.no = entry.chain LEFT JOIN stream ON stream.no = entry.stream
       WHERE entry.stream = ?1 ORDER BY entry.idx"
 );
-const CHAINS: &str = "SELECT no, sseq, head FROM chain WHERE stream = ?1";
+const CHAINS: &str = "SELECT no, sseq, head, count FROM chain WHERE stream = ?1";
 const STRAYS: &str = "
     SELECT EXISTS (SELECT 1 FROM entry
         WHERE NOT EXISTS (SELECT 1 FROM stream WHERE stream.no = entry.stream))";
-
-/// The last entry of a chain.
-pub(super) type Head = (SeqNo, EntryId);
 
 /// An entry with the place it is filed under.
 #[derive(Debug)]
@@ -65,10 +63,15 @@ fn filed(row: &Row<'_>) -> rusqlite::Result<Filed> {
     })
 }
 
-/// The chains of a stream, with their heads on record.
-pub(super) fn chains(conn: &Connection, stream: i64) -> Result<Vec<(i64, Head)>, StoreError> {
+/// The chains of a stream, each with its last entry and its count on record.
+pub(super) fn chains(
+    conn: &Connection,
+    stream: i64,
+) -> Result<Vec<(i64, (Place, u64))>, StoreError> {
     let mut statement = conn.prepare_cached(CHAINS)?;
-    let chains = statement
-        .query_map([stream], |row| Ok((row.get(0)?, (SeqNo(row.get(1)?), EntryId(row.get(2)?)))))?;
+    let chains = statement.query_map([stream], |row| {
+        let last = (SeqNo(row.get(1)?), EntryId(row.get(2)?));
+        Ok((row.get(0)?, (last, row.get::<_, i64>(3)?.cast_unsigned())))
+    })?;
     Ok(chains.collect::<Result<_, _>>()?)
 }

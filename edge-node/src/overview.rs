@@ -46,6 +46,7 @@ impl Overview {
                     pending: entries.pending,
                     attention: entries.quarantined + entries.refused + entries.held,
                     shut_out: sync.shut_out,
+                    second_copy: sync.second_copy,
                     clock_ahead_ms: sync.hub_clock_ahead_ms,
                 };
                 Ok(Self {

@@ -183,8 +183,12 @@ impl Desk<EdgeExchange> for EdgeSide {
         let written: Result<_, WriteError<LedgerError>> = self
             .node
             .writer
-            .write(move |conn, _| {
+            .write(move |conn, state| {
                 let known = rooms;
+                if ops.iter().any(|op| matches!(op, EdgeOp::TakeBack { .. })) {
+                    // What is open changes beside it.
+                    state.0.forget();
+                }
                 ops.into_iter()
                     .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me))
                     .collect::<Result<Vec<_>, _>>()

@@ -14,6 +14,10 @@ use vocab::Timestamp;
 /// success" moves while nothing is written.
 const SUCCESS_EVERY_SECONDS: i64 = 1;
 
+const SECOND_COPY: &str = "two copies of this node run, and the hub goes on with the other one; what \
+    was written here is at the hub. Stop one of the two. If this is the one to go on, stop it, start \
+    an empty data folder with `edge-node init`, and join with a new invitation for this clinic \
+    (`hub invite --site NAME`)";
 const NOT_LET_IN: &str = "the hub no longer lets this node in: another node has taken its place, or \
     an operator has shut it out; what is here stays readable";
 
@@ -37,6 +41,7 @@ pub(crate) struct SyncFacts {
     pub(crate) refusal: Option<String>,
     /// Whether that was that the hub lets this node in no more.
     pub(crate) shut_out: bool,
+    pub(crate) second_copy: bool,
     pub(crate) hub_clock_ahead_ms: Option<i64>,
     pub(crate) tally: Tally,
     pub(crate) link_sent_bytes: u64,
@@ -120,13 +125,15 @@ impl SyncBoard {
                 LinkError::NotAdmitted | LinkError::ClosedByPeer { code: close_code::REVOKED }
             )
         );
+        facts.second_copy = matches!(ended, Ended::Conversation(Closed::SecondCopy));
         facts.last_attempt_failed = !matches!(ended, Ended::Finished);
         facts.refusal = match ended {
             Ended::Link(_) if facts.shut_out => Some(NOT_LET_IN.to_owned()),
             Ended::Link(LinkError::ClosedByPeer { code: close_code::STOPPING }) => {
                 Some("the hub was stopped".to_owned())
             }
-            Ended::Conversation(Closed::Clone | Closed::NoCommonVersion) | Ended::Link(_) => {
+            Ended::Conversation(Closed::SecondCopy) => Some(SECOND_COPY.to_owned()),
+            Ended::Conversation(Closed::NoCommonVersion) | Ended::Link(_) => {
                 Some(ended.to_string())
             }
             Ended::Conversation(_) | Ended::Finished => None,
@@ -137,6 +144,7 @@ impl SyncBoard {
         let mut facts = self.lock();
         facts.steady = progress.steady;
         facts.shut_out &= !progress.steady;
+        facts.second_copy &= !progress.steady;
         facts.idle = progress.idle;
         facts.tally = progress.tally;
         if let Some(hub) = progress.peer_wall_ms

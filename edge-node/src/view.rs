@@ -72,9 +72,11 @@ impl Provide for EdgeView {
             tone: match overview.state {
                 SyncState::UpToDate | SyncState::Syncing => Tone::Fine,
                 SyncState::Never | SyncState::Pending | SyncState::Offline => Tone::Waits,
-                SyncState::Attention | SyncState::Clock | SyncState::Stale | SyncState::ShutOut => {
-                    Tone::Needs
-                }
+                SyncState::Attention
+                | SyncState::Clock
+                | SyncState::Stale
+                | SyncState::SecondCopy
+                | SyncState::ShutOut => Tone::Needs,
             },
             trouble: overview.sync.refusal.clone().unwrap_or_default(),
             figures: vec![

@@ -96,6 +96,20 @@ impl Overview {
                 "site        {}: {contact}; {} entries of its own here; holds {} of others, {behind}\n",
                 site.site_name, site.authored, site.delivered
             ));
+            if let Some(at) = site.restored_at {
+                text.push_str(&format!(
+                    "            {}: its disk was put back from an older copy, seen {at}; what the hub \
+                     had of it was sent back\n",
+                    site.site_name
+                ));
+            }
+            if let Some(at) = site.second_copy_at {
+                text.push_str(&format!(
+                    "            {}: TWO COPIES of its node run, last seen {at}: stop one, and enrol \
+                     it anew if it is the one to keep (`hub invite --site {}`)\n",
+                    site.site_name, site.site_name
+                ));
+            }
         }
         for invitation in &self.invitations {
             text.push_str(&format!(
@@ -116,5 +130,7 @@ fn site_body(site: &NodeStatus, connected: bool) -> SiteBody {
         delivered: site.delivered,
         behind: site.behind,
         authored: site.authored,
+        restored_at: site.restored_at.map(|at| at.to_string()),
+        second_copy_at: site.second_copy_at.map(|at| at.to_string()),
     }
 }

@@ -46,4 +46,8 @@ pub(crate) struct SiteBody {
     pub(crate) behind: u64,
     /// Entries of its own that the hub holds.
     pub(crate) authored: u64,
+    /// When its disk was last seen to be put back from an older copy, RFC 3339.
+    pub(crate) restored_at: Option<String>,
+    /// When a second copy of its node last called, RFC 3339.
+    pub(crate) second_copy_at: Option<String>,
 }

@@ -7,6 +7,7 @@ use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
 use pages::{Provide, View};
+use replication::hub::NodeStatus;
 use store::{Connection, StoreError};
 use sync_status::ago;
 use vocab::{PatientId, SiteId, Timestamp};
@@ -16,6 +17,9 @@ use crate::overview::Overview;
 
 /// Rows of each table: what fits a screen.
 const ROWS: usize = 20;
+
+/// A second copy that called within a day counts as running.
+const SECOND_COPY_SECONDS: i64 = 24 * 60 * 60;
 
 const NO_SITE: SiteId = SiteId::from_bytes([0; 16]);
 
@@ -45,6 +49,7 @@ impl HubView {
             let progress = self.hub.sites.of(&site.key);
             let resent = progress.map_or(0, |progress| progress.tally.resent);
             let contact = match (connected, site.last_seen) {
+                _ if two_copies(site, overview.now) => "two copies run".to_owned(),
                 (true, _) => "connected".to_owned(),
                 (false, Some(at)) => ago(overview.now.seconds_since(at)),
                 (false, None) => "never".to_owned(),
@@ -61,7 +66,9 @@ impl HubView {
                 behind,
                 resent.to_string(),
             ];
-            Row { cells, mark: Mark::None }
+            let two = two_copies(site, overview.now);
+            let mark = if two { Mark::Critical } else { Mark::None };
+            Row { cells, mark }
         });
         Table {
             heading: "Clinics",
@@ -128,7 +135,7 @@ impl Provide for HubView {
         metrics.figure("hub_streams", "Streams held", overview.held.streams);
         metrics.figure("hub_quarantined", "Entries set aside", overview.held.quarantined);
         metrics.figure("hub_forks", "Positions with two histories", overview.held.forks);
-        let lag = |site: &replication::hub::NodeStatus| {
+        let lag = |site: &NodeStatus| {
             let since = site.last_seen.map_or(0, |at| overview.now.seconds_since(at).max(0));
             since.cast_unsigned()
         };
@@ -235,4 +242,9 @@ fn live_table(conn: &Connection, latest: &[Shown], now: Timestamp) -> Result<Tab
         columns: vec!["Patient", "Sign", "#Value", "Device time", "Clinic"],
         rows,
     })
+}
+
+/// Whether two copies of a site's node run: one that gets nothing still calls every quarter of an hour.
+fn two_copies(site: &NodeStatus, now: Timestamp) -> bool {
+    site.second_copy_at.is_some_and(|at| now.seconds_since(at) < SECOND_COPY_SECONDS)
 }

@@ -177,7 +177,7 @@ mod tests {
         let header = &entry.get().header;
         let of_epoch = || held.iter().filter(|one| one.get().header.epoch == header.epoch);
         let place = |one: &Verified<Entry>| one.get().header.sseq;
-        match of_epoch().last() {
+        match of_epoch().next_back() {
             Some(last) => Past::Begun {
                 head: ChainHead { sseq: place(last), id: last.id() },
                 held: of_epoch().find(|one| place(one) == header.sseq).map(Verified::id),
@@ -270,7 +270,10 @@ mod tests {
         let one = entry_of(1, 1, EntryId::NONE, b"one");
         let two = entry_of(1, 2, one.id(), b"two");
         let first = entry_of(2, 3, two.id(), b"its predecessor is not here yet");
-        assert_eq!(judge(&first, &[one.clone()]), Err(NotFresh::Gap { have: SeqNo(1) }));
+        assert_eq!(
+            judge(&first, std::slice::from_ref(&one)),
+            Err(NotFresh::Gap { have: SeqNo(1) })
+        );
         let leaps = entry_of(2, 4, two.id(), b"leaves out a position");
         assert_eq!(judge(&leaps, &[one, two]), Err(NotFresh::Fork));
     }

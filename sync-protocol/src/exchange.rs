@@ -13,6 +13,7 @@ mod acks;
 mod compare;
 mod edge;
 mod feed;
+mod give_back;
 mod hub;
 mod intake;
 mod lanes;
@@ -54,9 +55,9 @@ pub enum Closed {
     /// No version both speak.
     #[error("the peer speaks no protocol version that this program does")]
     NoCommonVersion,
-    /// The hub refuses this copy of the node.
-    #[error("another copy of this node has written since: enrol this one anew")]
-    Clone,
+    /// The hub takes what this copy of the node wrote and gives it nothing.
+    #[error("another copy of this node runs: enrol this one anew")]
+    SecondCopy,
     /// Our own storage failed.
     #[error("storage failed")]
     Storage,

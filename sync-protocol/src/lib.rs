@@ -27,6 +27,7 @@ pub mod purge;
 pub mod ranges;
 pub mod scheduler;
 pub mod signature;
+pub mod standing;
 
 pub use chain::{ChainHead, Fresh, Past, ReplayGuard};
 pub use class::Class;

@@ -25,6 +25,10 @@ pub const LANE_CHAINS_MAX: usize = 65_536;
 /// that restarts hourly for two months offline has 1,440.
 pub const HELLO_EPOCHS_MAX: usize = 4_096;
 
+/// Starts named in one greeting's history: since the hub last confirmed one. Of more, the newest and
+/// the confirmed one are named; the hub has seen none of those between.
+pub const HELLO_STARTS_MAX: usize = 64;
+
 /// Acknowledgements repeated in one greeting.
 pub const HELLO_ACKS_MAX: usize = 16_384;
 

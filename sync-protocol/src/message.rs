@@ -5,7 +5,7 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! Type numbers 22 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
+//! Type numbers 28 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
 //! checkpoints and attachments.
 
 use serde::{Deserialize, Serialize};
@@ -14,6 +14,7 @@ use crate::codec::{self, CodecError};
 use crate::entry::WithheldReason;
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
+use crate::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed};
 use crate::{ChainKey, Epoch, NodeId, SeqNo, StreamId, limits};
 
 /// Lowest and highest version of this protocol that the program speaks.
@@ -94,6 +95,18 @@ messages! {
     20 Purge,
     /// The stream was let go.
     21 PurgeDone,
+    /// The edge's opening with the starts of its process.
+    22 Opening,
+    /// The hub's answer to it.
+    23 Placed,
+    /// What an edge that lost some of its own entries still has of them.
+    24 OwnHoldings,
+    /// Those that it lost.
+    25 OwnEntries,
+    /// They are stored.
+    26 OwnStored,
+    /// The streams of a comparison that differed start over.
+    27 Compared,
 }
 
 impl Frame {
@@ -394,6 +407,13 @@ pub struct Compare {
     pub streams: Vec<StreamState>,
     /// Whether more frames of this comparison follow.
     pub more: bool,
+}
+
+/// Sent after the commit that settled a [`Compare`]; until then it is said again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Compared {
+    /// How many streams start over.
+    pub restarted: u32,
 }
 
 /// Asks the sender to start a lane anew, with fresh handles.

@@ -2,5 +2,6 @@
 
 mod clinics;
 mod commands;
+mod copies;
 mod links;
 mod patients;

@@ -56,6 +56,12 @@ pub struct Clinic {
     pub exchange: Option<EdgeExchange>,
 }
 
+/// A disk as it was once, with what the clinic had promised by then.
+pub struct Backup {
+    conn: Connection,
+    acknowledged: usize,
+}
+
 const NO_LIMIT: &str = "the box works on sound storage";
 
 impl Clinic {
@@ -92,6 +98,42 @@ impl Clinic {
     pub fn restart(&mut self) {
         self.exchange = None;
         self.state = start(&self.conn, &self.seed, &self.random, self.site);
+    }
+
+    /// Copies the disk.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    #[must_use]
+    pub fn backup(&self) -> Backup {
+        let conn = store::copy_in_memory(&self.conn).expect(NO_LIMIT);
+        Backup { conn, acknowledged: self.acknowledged.len() }
+    }
+
+    /// The disk is lost, and an older copy of it put in its place. What was promised and reached
+    /// nobody else since then is lost with it: `elsewhere` says what did.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn restore(
+        &mut self,
+        backup: &Backup,
+        elsewhere: &std::collections::BTreeSet<Sent>,
+        patients_elsewhere: impl Fn(PatientId) -> bool,
+    ) {
+        self.conn = store::copy_in_memory(&backup.conn).expect(NO_LIMIT);
+        self.restart();
+        let mut number = 0;
+        self.acknowledged.retain(|sent| {
+            number += 1;
+            number <= backup.acknowledged || elsewhere.contains(sent)
+        });
+        let mut own = std::mem::take(&mut self.own);
+        own.retain(|patient| patients_elsewhere(*patient) || self.knows(*patient));
+        self.own = own;
+        self.bodies.clear();
     }
 
     /// Its wall clock.
@@ -163,7 +205,17 @@ impl Clinic {
         });
     }
 
-    /// The patient allows `site` their identity and vitals.
+    /// Whether the patient is known here; one that a restored disk lost is not, until it comes back.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    #[must_use]
+    pub fn knows(&self, patient: PatientId) -> bool {
+        patients::store::get(&self.conn, patient).expect(NO_LIMIT).is_some()
+    }
+
+    /// The patient, who is known here, allows `site` their identity and vitals.
     ///
     /// # Panics
     ///
@@ -196,7 +248,7 @@ impl Clinic {
         ConsentEvent::Grant(grant)
     }
 
-    /// The patient takes back what `site` was allowed.
+    /// The patient, who is known here, takes back what `site` was allowed.
     ///
     /// # Panics
     ///
@@ -280,6 +332,9 @@ impl Clinic {
         let known = rooms;
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
         let me = Signer::from_seed(&self.seed);
+        if matches!(op, EdgeOp::TakeBack { .. }) {
+            self.state.forget();
+        }
         let reply =
             EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &me).expect(NO_LIMIT);
         group.commit().expect(NO_LIMIT);

@@ -34,7 +34,9 @@ pub fn check(world: &World) -> Vec<Broken> {
         check_counts(&name, &clinic.conn, &mut broken);
         check_own_at_hub(&name, clinic, &here, &at_hub, &mut broken);
         check_feed(&name, clinic, world, &here, &at_hub, &permitted, &mut broken);
-        check_tally(&name, clinic, &mut broken);
+        if !world.restored.contains(&number) {
+            check_tally(&name, clinic, &mut broken);
+        }
     }
     if world.seed.is_multiple_of(SEEDS_PER_PROOF) {
         check_everything(world, &mut broken);
@@ -165,9 +167,29 @@ fn check_tally(name: &str, clinic: &Clinic, broken: &mut Vec<Broken>) {
 fn check_readings(world: &World, broken: &mut Vec<Broken>) {
     let mut sent: Vec<Sent> =
         world.clinics.iter().flat_map(|clinic| clinic.acknowledged.iter().cloned()).collect();
+    let mut held = sealed_readings(&world.hub.conn);
+    sent.sort();
+    held.sort();
+    if !world.restored.is_empty() {
+        // What was sealed after the copy was made is sealed again from the copy's open readings.
+        // A device that missed its receipt repeats what the copy does not know.
+        sent.dedup();
+        held.dedup();
+    }
+    if sent != held {
+        fail(
+            broken,
+            1,
+            format!("{} readings were acknowledged, {} are held", sent.len(), held.len()),
+        );
+    }
+}
+
+/// Every reading that is sealed.
+fn sealed_readings(conn: &Connection) -> Vec<Sent> {
     let mut held: Vec<Sent> = Vec::new();
     let visited: Result<(), StoreError> =
-        for_each_of_kind(&world.hub.conn, FactKind::Segment.number(), |entry| {
+        for_each_of_kind(conn, FactKind::Segment.number(), |entry| {
             let Topic::Patient(patient, _) = topic(&entry.stream) else { return Ok(()) };
             let segment = vitals::segment::decode(&entry.payload).expect("a segment of ours");
             held.extend(segment.readings.iter().map(|reading| Sent {
@@ -178,15 +200,17 @@ fn check_readings(world: &World, broken: &mut Vec<Broken>) {
             Ok(())
         });
     visited.expect("sound storage");
-    sent.sort();
-    held.sort();
-    if sent != held {
-        fail(
-            broken,
-            1,
-            format!("{} readings were acknowledged, {} are held", sent.len(), held.len()),
-        );
-    }
+    held
+}
+
+/// The readings that `conn` holds sealed.
+///
+/// # Panics
+///
+/// When storage fails, which it does not in the box.
+#[must_use]
+pub fn readings_at(conn: &Connection) -> BTreeSet<Sent> {
+    sealed_readings(conn).into_iter().collect()
 }
 
 /// 13: whoever holds the same changes of a patient shows the same patient. A clinic whose permission

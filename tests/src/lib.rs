@@ -2,6 +2,7 @@
 //! under clocks that a seed decides. [`programs`] is the other half: the real programs around it.
 
 pub mod clinic;
+mod decisions;
 pub mod hub;
 pub mod invariants;
 pub mod network;

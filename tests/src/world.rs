@@ -1,8 +1,7 @@
 //! A hub and clinics living through a seeded storm and the calm after it.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
-use consent::fact::ConsentEvent;
 use replication::edge::EdgeDesk;
 use replication::hub::HubDesk;
 use replication::streams::{Topic, topic};
@@ -10,8 +9,10 @@ use sync_protocol::exchange::{HubOp, HubReply, Run};
 use sync_protocol::{Class, NodeId};
 use vocab::{PatientId, SiteId};
 
-use crate::clinic::Clinic;
+use crate::clinic::{Backup, Clinic};
+use crate::decisions::Decisions;
 use crate::hub::BoxHub;
+use crate::invariants;
 use crate::network::{Dice, Weather, Wire};
 
 /// Clinics in the world.
@@ -20,8 +21,9 @@ pub const CLINICS: usize = 3;
 /// Milliseconds of the storm.
 const STORM_MS: u64 = 60_000;
 
-/// Milliseconds after which the calm must have brought everything where it belongs.
-const CALM_MS: u64 = 600_000;
+/// Milliseconds after which the calm must have brought everything where it belongs: more than the
+/// longest pause before something is sent again.
+const CALM_MS: u64 = 1_800_000;
 
 /// A broken invariant, by its number in the sync design.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -33,15 +35,6 @@ pub struct Broken {
     pub what: String,
 }
 
-/// Something a patient decided, in the order in which their clinic wrote it.
-struct Decided {
-    patient: PatientId,
-    site: SiteId,
-    event: ConsentEvent,
-    grants: bool,
-    at_hub: bool,
-}
-
 /// What happened, in figures.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Figures {
@@ -51,8 +44,21 @@ pub struct Figures {
     pub cuts: u64,
     /// Processes killed.
     pub kills: u64,
+    /// Disks put back from an older copy.
+    pub restores: u64,
     /// Virtual milliseconds.
     pub virtual_ms: u64,
+}
+
+impl Figures {
+    /// Adds those of another world.
+    pub fn add(&mut self, other: &Self) {
+        self.frames += other.frames;
+        self.cuts += other.cuts;
+        self.kills += other.kills;
+        self.restores += other.restores;
+        self.virtual_ms += other.virtual_ms;
+    }
 }
 
 /// The world.
@@ -70,10 +76,12 @@ pub struct World {
     now: u64,
     next_act: u64,
     counter: u64,
-    decided: Vec<Decided>,
-    allowed_at_hub: BTreeMap<(PatientId, SiteId), bool>,
+    decisions: Decisions,
+    backups: Vec<Option<Backup>>,
     /// Sites that a patient ever allowed something.
     pub ever_allowed: BTreeSet<(PatientId, SiteId)>,
+    /// Which clinics went on from an older copy of their disk.
+    pub restored: BTreeSet<usize>,
     trace: blake3::Hasher,
     /// Invariants seen broken on the way.
     pub broken: Vec<Broken>,
@@ -111,9 +119,10 @@ impl World {
             now: 0,
             next_act: 0,
             counter: 0,
-            decided: Vec::new(),
-            allowed_at_hub: BTreeMap::new(),
+            decisions: Decisions::default(),
+            backups: (0..CLINICS).map(|_| None).collect(),
             ever_allowed: BTreeSet::new(),
+            restored: BTreeSet::new(),
             trace: blake3::Hasher::new(),
             broken: Vec::new(),
             figures: Figures::default(),
@@ -130,14 +139,10 @@ impl World {
         *self.trace.finalize().as_bytes()
     }
 
-    /// Whom each patient allows their record, by their last decision.
+    /// Whom each patient allows their record, by all that was decided and is not lost.
     #[must_use]
     pub fn allowed_now(&self) -> BTreeSet<(PatientId, SiteId)> {
-        let mut last = BTreeMap::new();
-        for decided in &self.decided {
-            last.insert((decided.patient, decided.site), decided.grants);
-        }
-        last.into_iter().filter(|(_, grants)| *grants).map(|(who, _)| who).collect()
+        self.decisions.allowed_now()
     }
 
     fn calm(&mut self) {
@@ -346,12 +351,8 @@ impl World {
 
     /// Which decisions of patients the hub has by now.
     fn note_decisions(&mut self) {
-        for decided in self.decided.iter_mut().filter(|decided| !decided.at_hub) {
-            if consent::store::has(&self.hub.conn, &decided.event).unwrap_or(false) {
-                decided.at_hub = true;
-                self.allowed_at_hub.insert((decided.patient, decided.site), decided.grants);
-            }
-        }
+        let conn = &self.hub.conn;
+        self.decisions.note_at_hub(|event| consent::store::has(conn, event).unwrap_or(false));
     }
 
     /// Nothing of a patient is released to a clinic that the patient did not allow it, judged by a
@@ -361,7 +362,7 @@ impl World {
         for run in runs {
             let Topic::Patient(patient, compartment) = topic(&run.stream) else { continue };
             let home = self.clinics.iter().any(|c| c.site == site && c.own.contains(&patient));
-            let allowed = self.allowed_at_hub.get(&(patient, site)).copied().unwrap_or(false);
+            let allowed = self.decisions.allowed_at_hub(patient, site);
             let released = allowed && compartment != vocab::Compartment::Consent;
             if !home && !released {
                 self.break_(7, format!("{compartment:?} was released without permission"));
@@ -381,8 +382,10 @@ impl World {
             35..=74 => self.measure(at),
             75..=79 => self.repeat_batch(at),
             80..=84 => self.with_clinic(at, |clinic, now| clinic.flush(now)),
-            85..=90 => self.cut(at),
-            91..=94 => self.kill(at),
+            85..=88 => self.cut(at),
+            89..=90 => self.back_up(at),
+            91..=93 => self.kill(at),
+            94 => self.restore(at),
             95..=96 => self.kill_hub(),
             _ => self.jump_clock(at),
         }
@@ -428,14 +431,17 @@ impl World {
             return;
         };
         let now = self.now;
-        let Some(clinic) = self.clinics.get_mut(at) else { return };
+        let Some(clinic) = self.clinics.get_mut(at).filter(|clinic| clinic.knows(patient)) else {
+            return;
+        };
+        let home = clinic.site;
         let event = if grants {
             self.ever_allowed.insert((patient, site));
             clinic.grant(now, patient, site)
         } else {
             clinic.revoke(now, patient, site)
         };
-        self.decided.push(Decided { patient, site, event, grants, at_hub: false });
+        self.decisions.add(home, (patient, site), event);
     }
 
     fn measure(&mut self, at: usize) {
@@ -478,6 +484,39 @@ impl World {
         self.figures.kills += 1;
         self.cut(at);
         self.with_clinic(at, |clinic, _| clinic.restart());
+    }
+
+    fn back_up(&mut self, at: usize) {
+        if let (Some(clinic), Some(backup)) = (self.clinics.get(at), self.backups.get_mut(at)) {
+            *backup = Some(clinic.backup());
+        }
+    }
+
+    /// The clinic's disk is lost and replaced by the last copy of it.
+    fn restore(&mut self, at: usize) {
+        let Some(Some(backup)) = self.backups.get_mut(at).map(Option::take) else { return };
+        self.figures.restores += 1;
+        self.cut(at);
+        self.restored.insert(at);
+        let elsewhere = invariants::readings_at(&self.hub.conn);
+        let hub = &self.hub.conn;
+        // The hub may have readings of a patient whose name was lost on the way.
+        let known = |patient| {
+            vocab::Compartment::ALL.iter().any(|compartment| {
+                let stream = replication::streams::patient_stream(patient, *compartment);
+                replication::ledger::stream_digest(hub, &stream).is_ok_and(|held| held.count > 0)
+            })
+        };
+        if let Some(clinic) = self.clinics.get_mut(at) {
+            clinic.restore(&backup, &elsewhere, known);
+            let conn = &clinic.conn;
+            self.decisions.keep(clinic.site, |event| {
+                [hub, conn].iter().any(|conn| consent::store::has(conn, event).unwrap_or(false))
+            });
+        }
+        if let Some(place) = self.backups.get_mut(at) {
+            *place = Some(backup);
+        }
     }
 
     fn kill_hub(&mut self) {

@@ -94,3 +94,8 @@ INSERT INTO entry
            payload_len, commitment, signature, stored_at, payload_state, payload
     FROM entry_before;
 DROP TABLE entry_before;
+
+-- Sum of the ids written under a start; NULL where it was not kept from the beginning.
+ALTER TABLE start ADD COLUMN sum BLOB;
+-- Whether the hub is known to have welcomed it.
+ALTER TABLE start ADD COLUMN confirmed INTEGER NOT NULL DEFAULT 0;

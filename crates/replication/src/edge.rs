@@ -7,9 +7,10 @@ mod purge;
 mod verify;
 
 use ::store::Connection;
-use sync_protocol::Class;
 use sync_protocol::exchange::{EdgeOp, EdgeReply};
+use sync_protocol::message::StreamState;
 use sync_protocol::signature::Signer;
+use sync_protocol::{Class, NodeId, SetDigest, StreamId};
 use vocab::Timestamp;
 
 use crate::{LedgerError, Materialize, streams};
@@ -28,10 +29,12 @@ impl EdgeDesk {
     pub const fn is_read(op: &EdgeOp) -> bool {
         match op {
             EdgeOp::LoadHello
+            | EdgeOp::ReadOwnHoldings
             | EdgeOp::ReadOutbox { .. }
             | EdgeOp::ReadOne { .. }
             | EdgeOp::ReadFeed { .. } => true,
             EdgeOp::MarkReceived { .. }
+            | EdgeOp::TakeBack { .. }
             | EdgeOp::Apply(_)
             | EdgeOp::Purge(_)
             | EdgeOp::ForgetAcks(_) => false,
@@ -66,10 +69,11 @@ impl EdgeDesk {
                 store::mark_durable(conn, &durable)?;
                 store::mark_verdicts(conn, &verdicts)?;
                 if let Some(incarnation) = incarnation {
+                    store::confirm_start(conn)?;
                     store::set_incarnation(conn, incarnation)?;
                 }
                 let diverged = store::compare_streams(conn, &streams)?;
-                Ok(EdgeReply::Received { diverged })
+                Ok(EdgeReply::Received { diverged, own_at_hub: store::own_at_hub(conn)? })
             }
             EdgeOp::ReadOutbox { class, after, skip, bytes_max } => {
                 Ok(EdgeReply::Outbox(store::outbox(conn, class, after, &skip, bytes_max)?))
@@ -78,6 +82,16 @@ impl EdgeDesk {
                 Ok(EdgeReply::One(store::outbox_one(conn, epoch, oseq)?.map(Box::new)))
             }
             EdgeOp::Apply(run) => apply::apply(conn, now, run, rooms, known),
+            EdgeOp::ReadOwnHoldings => Ok(EdgeReply::OwnHoldings(own_holdings(conn, &me.node())?)),
+            EdgeOp::TakeBack { number, entries } => {
+                let is_known = known.is_known(conn, &me.node())?;
+                let fresh = if is_known {
+                    Some(apply::take_back(conn, now, entries, rooms)?)
+                } else {
+                    None
+                };
+                Ok(EdgeReply::TakenBack { number, fresh })
+            }
             EdgeOp::Purge(order) => Ok(EdgeReply::Purged(purge::purge(conn, &order, rooms, me)?)),
             EdgeOp::ForgetAcks(positions) => {
                 store::forget_acks(conn, &positions)?;
@@ -89,4 +103,15 @@ impl EdgeDesk {
             }
         }
     }
+}
+
+/// Count and sum of own entries, stream by stream.
+fn own_holdings(conn: &Connection, me: &NodeId) -> Result<Vec<StreamState>, LedgerError> {
+    let sums = crate::ledger::store::sums_of(conn, me)?.into_iter();
+    let state = |(stream, held): (StreamId, SetDigest)| StreamState {
+        stream,
+        count: held.count,
+        sum: held.short(),
+    };
+    Ok(sums.map(state).collect())
 }

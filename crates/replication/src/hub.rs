@@ -1,6 +1,8 @@
 //! The hub's storage side of its conversations.
 
 mod access;
+mod give_back;
+mod greeting;
 mod ingest;
 mod positions;
 mod purge;
@@ -9,7 +11,9 @@ pub(crate) mod store;
 mod verify;
 
 use ::store::{Connection, StoreError};
-use sync_protocol::exchange::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested};
+use sync_protocol::exchange::{
+    Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, RunEntry,
+};
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Class, Epoch, NodeId, StreamId};
@@ -160,6 +164,31 @@ pub trait HubStore {
     /// The database's.
     fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError>;
 
+    /// The streams of which the node's own entries are others here than it says.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn compare_own(
+        &self,
+        node: &Node,
+        streams: &[StreamState],
+    ) -> Result<Vec<StreamId>, StoreError>;
+
+    /// The node's own entries of a stream after a position, for a node that lost them, and where to
+    /// go on. What a node wrote itself is its own to have, whatever others allow it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn read_own(
+        &self,
+        node: &Node,
+        stream: &StreamId,
+        after: u64,
+        bytes_max: usize,
+    ) -> Result<(Vec<RunEntry>, Option<u64>), StoreError>;
+
     /// What the node is to let go and has not signed for.
     ///
     /// # Errors
@@ -206,7 +235,11 @@ impl HubDesk {
     #[must_use]
     pub const fn is_read(op: &HubOp) -> bool {
         match op {
-            HubOp::NextRuns { .. } | HubOp::ReadPurges | HubOp::Live { .. } => true,
+            HubOp::NextRuns { .. }
+            | HubOp::ReadPurges
+            | HubOp::CompareOwn(_)
+            | HubOp::ReadOwn { .. }
+            | HubOp::Live { .. } => true,
             HubOp::Greet(_)
             | HubOp::Ingest(_)
             | HubOp::SetAside { .. }
@@ -270,6 +303,11 @@ impl HubDesk {
             }
             HubOp::Compare(streams) => {
                 HubReply::Compared { restarted: hub.compare(node, &streams)? }
+            }
+            HubOp::CompareOwn(streams) => HubReply::OwnStreams(hub.compare_own(node, &streams)?),
+            HubOp::ReadOwn { stream, after, bytes_max } => {
+                let (entries, next) = hub.read_own(node, &stream, after, bytes_max)?;
+                HubReply::Own { entries, next }
             }
             HubOp::Live { stream, .. } => {
                 let wake = hub.watchers(now, &stream, node)?;

@@ -7,7 +7,7 @@ pub(crate) mod verify;
 
 pub use store::{
     AuthoredPayload, HeldEntry, SetAside, counts, for_each_of_kind, newest_of_kind, payload_of,
-    payloads_in, quarantined, stream_digest,
+    payloads_in, quarantined, rewritten, stream_digest,
 };
 
 pub use verify::{Checked, VerifyError, WrongEntry};

@@ -33,6 +33,7 @@ pub const EDGE: Room = Room {
     scripts: &[
         ("V1__edge", include_str!("../migrations/V1__edge.sql")),
         ("V2__edge_purge", include_str!("../migrations/V2__edge_purge.sql")),
+        ("V3__edge_returned", include_str!("../migrations/V3__edge_returned.sql")),
     ],
 };
 
@@ -42,5 +43,6 @@ pub const HUB: Room = Room {
     scripts: &[
         ("V1__hub", include_str!("../migrations/V1__hub.sql")),
         ("V2__hub_purge", include_str!("../migrations/V2__hub_purge.sql")),
+        ("V3__hub_starts", include_str!("../migrations/V3__hub_starts.sql")),
     ],
 };

@@ -108,7 +108,7 @@ impl Author {
         edge_store::enqueue(
             conn,
             self.epoch,
-            entry,
+            (entry, id),
             stream,
             streams::class(&draft.stream),
             draft.urgent,

@@ -20,7 +20,7 @@ pub use error::StoreError;
 pub use group::Group;
 pub use key::DatabaseKey;
 pub use migrate::{Room, migrate};
-pub use open::{Access, open, open_in_memory};
+pub use open::{Access, copy_in_memory, open, open_in_memory};
 /// The one connection type that rooms are handed; a savepoint or transaction derefs to it.
 pub use rusqlite::Connection;
 pub use savepoint::savepoint;

@@ -76,6 +76,17 @@ pub fn open_in_memory() -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// Copies a database as it is into memory, unencrypted: for simulations of a disk that is put back.
+///
+/// # Errors
+///
+/// The database's.
+pub fn copy_in_memory(conn: &Connection) -> Result<Connection, StoreError> {
+    let mut copy = open_in_memory()?;
+    rusqlite::backup::Backup::new(conn, &mut copy)?.step(-1)?;
+    Ok(copy)
+}
+
 fn prepare(conn: &Connection, access: Access) -> Result<(), StoreError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(StoreError::TooOld { found: rusqlite::version().to_owned() });

@@ -33,6 +33,8 @@ pub struct Facts {
     pub attention: u64,
     /// Whether the hub lets this node in no more.
     pub shut_out: bool,
+    /// Whether the hub goes on with another copy of this node.
+    pub second_copy: bool,
     /// How far the hub's clock was ahead of ours, if it was heard.
     pub clock_ahead_ms: Option<i64>,
 }
@@ -58,6 +60,8 @@ pub enum SyncState {
     Clock,
     /// The hub lets this node in no more: another has its place, or an operator decided so.
     ShutOut,
+    /// Two copies of this node run, and the hub goes on with the other one.
+    SecondCopy,
 }
 
 impl SyncState {
@@ -66,6 +70,9 @@ impl SyncState {
     pub fn of(facts: &Facts) -> Self {
         if facts.shut_out && !facts.session_open {
             return Self::ShutOut;
+        }
+        if facts.second_copy {
+            return Self::SecondCopy;
         }
         let since = facts.last_success.map(|last| facts.now.seconds_since(last));
         let clock_off = facts.clock_ahead_ms.is_some_and(|ahead| ahead.abs() > CLOCK_OFF_MS_MAX);
@@ -102,6 +109,7 @@ impl SyncState {
             Self::Attention => "attention",
             Self::Clock => "clock",
             Self::ShutOut => "shut_out",
+            Self::SecondCopy => "second_copy",
         }
     }
 
@@ -114,7 +122,7 @@ impl SyncState {
             Self::Syncing => "↻",
             Self::Pending => "●",
             Self::Offline => "○",
-            Self::Stale | Self::ShutOut => "▲",
+            Self::Stale | Self::ShutOut | Self::SecondCopy => "▲",
             Self::Attention => "!",
             Self::Clock => "⏰",
         }
@@ -140,6 +148,9 @@ impl SyncState {
             Self::Attention if facts.attention == 1 => "1 item needs review".to_owned(),
             Self::Attention => format!("{} items need review", facts.attention),
             Self::ShutOut => "Shut out by the hub · nothing written here reaches it".to_owned(),
+            Self::SecondCopy => {
+                "A second copy of this clinic's node runs · nothing new arrives here".to_owned()
+            }
             Self::Clock => "Check the clock of this machine".to_owned(),
         }
     }
@@ -164,6 +175,7 @@ mod tests {
             pending: 0,
             attention: 0,
             shut_out: false,
+            second_copy: false,
             clock_ahead_ms: Some(0),
         }
     }
@@ -205,5 +217,7 @@ mod tests {
         check(Facts { attention: 1, ..offline }, SyncState::Attention);
         check(Facts { attention: 1, shut_out: true, ..offline }, SyncState::ShutOut);
         check(Facts { shut_out: true, ..facts() }, SyncState::UpToDate);
+        check(Facts { second_copy: true, ..facts() }, SyncState::SecondCopy);
+        check(Facts { attention: 1, second_copy: true, ..offline }, SyncState::SecondCopy);
     }
 }

@@ -4,8 +4,10 @@
 //! When enough have come together they are taken out, sealed into a segment, and only the span of
 //! time of that segment stays here.
 
+mod returned;
 mod store;
 
+pub use self::returned::came_back;
 pub use self::store::{
     Counts, Fetch, counts, for_each_open, open_of, record_span, tails_due, take_tail,
 };

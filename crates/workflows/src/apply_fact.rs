@@ -59,8 +59,14 @@ impl Materialize for Rooms {
                 }
             }
             // Kept sealed and opened when somebody reads; here it only has to be readable.
-            (FactKind::Segment, Topic::Patient(_, Compartment::Vitals)) => {
-                vitals::segment::decode(arrived.payload).map_err(|_| Refusal::Unreadable)?;
+            (FactKind::Segment, Topic::Patient(patient, Compartment::Vitals)) => {
+                let segment =
+                    vitals::segment::decode(arrived.payload).map_err(|_| Refusal::Unreadable)?;
+                let site = directory::store::sites::site_of_node(conn, &arrived.origin.0)?;
+                if site == Some(self.site) {
+                    // Ours, from before our disk was put back.
+                    vitals::tail::came_back(conn, patient, &arrived.id.0, &segment)?;
+                }
                 Ok(())
             }
             // A known kind where it has no business.

@@ -3,6 +3,7 @@
 use super::Violation;
 use crate::limits;
 use crate::message::{Compare, StreamState};
+use crate::standing::OwnHoldings;
 
 /// Streams that one comparison may name in all: the largest edge holds about 300,000.
 const STREAMS_MAX: usize = 1_000_000;
@@ -17,6 +18,12 @@ pub(super) fn messages(streams: &[StreamState]) -> Vec<Compare> {
         None => all.push(Compare { streams: Vec::new(), more: false }),
     }
     all
+}
+
+/// The same of the edge's own entries.
+pub(super) fn own_holdings(streams: &[StreamState]) -> Vec<OwnHoldings> {
+    let messages = messages(streams).into_iter();
+    messages.map(|Compare { streams, more }| OwnHoldings { streams, more }).collect()
 }
 
 /// What the hub has heard of a comparison so far.

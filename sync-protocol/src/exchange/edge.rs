@@ -9,15 +9,19 @@ use super::marks::Marks;
 use super::ops::{Applied, EdgeOp, EdgeReply, HelloState};
 use super::push::PushPumps;
 use super::{Closed, Now, PUSH_CLASSES, Tally, Violation, compare};
-use crate::lane::full;
+use crate::lane::{Expanded, full, unfold};
 use crate::message::{
     Behind, Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
     Purge, PurgeDone, Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
+use crate::standing::{Opening, OwnEntries, OwnStored, Placed};
 use crate::{Class, Epoch, NodeId, StreamId, limits};
 
 /// How long between two greetings on a link that loses them (milliseconds).
 const GREETING_REPEAT_MS: Now = 3_000;
+
+/// How long without an answer, before the edge says again what it holds.
+const SAY_AGAIN_MS: Now = 60_000;
 
 #[derive(Debug, PartialEq, Eq)]
 enum Phase {
@@ -44,6 +48,17 @@ pub struct EdgeExchange {
     hub_feed: (u64, [u8; 16]),
     /// The sums differed: storage was asked for each stream.
     comparing: bool,
+    /// Whether the hub goes on with another copy of this node.
+    second_copy: bool,
+    /// Entries of our own that the hub holds.
+    own_entries: u64,
+    /// When to say again, stream by stream, what is held of others: until the hub has heard it.
+    compare_again: Option<Now>,
+    /// How many of them we do not know of, and when to say again what we hold.
+    lost_own: u64,
+    say_again: Option<Now>,
+    /// The last message with own entries that is stored: a repeat is answered at once.
+    taken_back: u64,
     lanes: Lanes,
     ops: VecDeque<EdgeOp>,
     /// Questions that storage was given and has not answered.
@@ -79,6 +94,12 @@ impl EdgeExchange {
             hello: None,
             hub_feed: (0, [0; 16]),
             comparing: false,
+            second_copy: false,
+            own_entries: 0,
+            compare_again: None,
+            lost_own: 0,
+            say_again: None,
+            taken_back: 0,
             lanes: Lanes::default(),
             ops: VecDeque::from([EdgeOp::LoadHello]),
             asked: 0,
@@ -112,7 +133,12 @@ impl EdgeExchange {
             return self.violation(Violation::OutOfTurn);
         }
         match message {
-            Message::HelloAck(ack) => self.greeted(ack),
+            Message::HelloAck(ack) => self.greeted(ack, false, 0),
+            Message::Placed(Placed { answer, second_copy, own_entries }) => {
+                self.greeted(answer, second_copy, own_entries);
+            }
+            Message::OwnEntries(own) => self.take_back(own),
+            Message::Compared(_) => self.compare_again = None,
             Message::PushAck(ack) => self.push_ack(now, ack),
             Message::StreamData(data) => self.stream_data(now, class, data),
             Message::AcksStored(stored) => {
@@ -132,6 +158,9 @@ impl EdgeExchange {
                 self.live_in.push_front(live);
             }
             Message::Hello(_)
+            | Message::Opening(_)
+            | Message::OwnHoldings(_)
+            | Message::OwnStored(_)
             | Message::Push(_)
             | Message::StreamAck(_)
             | Message::Full(_)
@@ -154,16 +183,37 @@ impl EdgeExchange {
                 self.phase = Phase::Greeting { since: now, last_sent: now };
                 self.send_hello();
             }
-            EdgeReply::Received { diverged } => {
+            EdgeReply::Received { diverged, own_at_hub } => {
                 self.marks.recorded();
                 self.pumps.marked();
                 self.tally.divergences += u64::from(diverged);
-                if self.phase == Phase::Settling {
-                    self.ops.push_back(EdgeOp::ReadFeed { by_stream: false });
+                match (self.phase == Phase::Settling, self.second_copy) {
+                    (false, _) => {}
+                    // What it has is nobody's to compare with.
+                    (true, true) => self.phase = Phase::Steady,
+                    (true, false) => {
+                        self.lost_own = self.own_entries.saturating_sub(own_at_hub);
+                        self.ops.push_back(EdgeOp::ReadFeed { by_stream: false });
+                    }
                 }
             }
             EdgeReply::Feed { total, streams } => {
-                self.compare(total.count, total.short(), &streams);
+                self.compare(now, total.count, total.short(), &streams);
+            }
+            EdgeReply::OwnHoldings(streams) => {
+                self.say_again = Some(now.saturating_add(SAY_AGAIN_MS));
+                for message in compare::own_holdings(&streams) {
+                    self.lanes.send(Class::Control, &message.into());
+                }
+            }
+            EdgeReply::TakenBack { fresh: None, .. } => {}
+            EdgeReply::TakenBack { number, fresh: Some(fresh) } => {
+                self.tally.entries_stored += u64::from(fresh);
+                self.lost_own = self.lost_own.saturating_sub(u64::from(fresh));
+                let more = self.lost_own > 0;
+                self.say_again = more.then(|| now.saturating_add(SAY_AGAIN_MS));
+                self.taken_back = self.taken_back.max(number);
+                self.lanes.send(Class::Control, &OwnStored { number }.into());
             }
             EdgeReply::Outbox(page) => self.pumps.page(page),
             EdgeReply::One(entry) => {
@@ -219,6 +269,14 @@ impl EdgeExchange {
                 self.send_hello();
             }
         }
+        if self.say_again.is_some_and(|due| due <= now) {
+            self.say_again = None;
+            self.ops.push_back(EdgeOp::ReadOwnHoldings);
+        }
+        if self.compare_again.is_some_and(|due| due <= now) {
+            self.compare_again = None;
+            self.ops.push_back(EdgeOp::ReadFeed { by_stream: true });
+        }
         self.pumps.expire(now);
         for ack in self.acks.overdue(now, self.pumps.bytes()) {
             self.tally.resent += 1;
@@ -264,7 +322,9 @@ impl EdgeExchange {
             Phase::Greeting { last_sent, .. } => Some(last_sent + GREETING_REPEAT_MS),
             Phase::Loading | Phase::Settling => None,
             Phase::Steady => {
-                [self.pumps.next_timeout(), self.acks.next_timeout()].into_iter().flatten().min()
+                let own = [self.say_again, self.compare_again];
+                let windows = [self.pumps.next_timeout(), self.acks.next_timeout()];
+                own.into_iter().chain(windows).flatten().min()
             }
             Phase::Closed(_) => None,
         }
@@ -279,10 +339,10 @@ impl EdgeExchange {
         }
     }
 
-    /// Whether the greeting was answered and settled.
+    /// Whether the greeting was answered and settled, and the hub takes us for who we are.
     #[must_use]
     pub fn is_steady(&self) -> bool {
-        self.phase == Phase::Steady
+        self.phase == Phase::Steady && !self.second_copy
     }
 
     /// Whether everything we have is at the hub, what it sent is stored here, and nothing waits.
@@ -300,6 +360,13 @@ impl EdgeExchange {
             && self.to_forget.is_empty()
             && !self.forgetting
             && self.full_wanted.is_empty()
+            && self.lost_own == 0
+            && self.compare_again.is_none()
+    }
+
+    /// Whether everything that was written here is at the hub, and marked so.
+    fn has_delivered(&self) -> bool {
+        self.pumps.is_idle() && self.marks.is_idle() && self.ops.is_empty() && self.asked == 0
     }
 
     /// What happened so far.
@@ -319,10 +386,11 @@ impl EdgeExchange {
         self.hub_wall_ms
     }
 
-    fn greeted(&mut self, ack: HelloAck) {
+    fn greeted(&mut self, ack: HelloAck, second_copy: bool, own_entries: u64) {
         if !matches!(self.phase, Phase::Greeting { .. }) {
             return; // A repeat of an answer that was settled.
         }
+        (self.second_copy, self.own_entries) = (second_copy, own_entries);
         if ack.version < PROTOCOL_VERSIONS.0 || ack.version > PROTOCOL_VERSIONS.1 {
             return self.close(Closed::NoCommonVersion);
         }
@@ -347,20 +415,32 @@ impl EdgeExchange {
         });
     }
 
-    fn compare(&mut self, count: u64, sum: [u8; 16], streams: &[StreamState]) {
+    fn compare(&mut self, now: Now, count: u64, sum: [u8; 16], streams: &[StreamState]) {
         if self.phase != Phase::Settling {
-            return;
+            return self.say_by_stream(now, streams);
         }
         if (count, sum) == self.hub_feed {
-            self.phase = Phase::Steady;
+            self.compared();
         } else if count > 0 && !std::mem::replace(&mut self.comparing, true) {
             self.ops.push_back(EdgeOp::ReadFeed { by_stream: true });
         } else {
             self.tally.divergences += 1;
-            for message in compare::messages(streams) {
-                self.lanes.send(Class::Control, &message.into());
-            }
-            self.phase = Phase::Steady;
+            self.say_by_stream(now, streams);
+            self.compared();
+        }
+    }
+
+    fn say_by_stream(&mut self, now: Now, streams: &[StreamState]) {
+        self.compare_again = Some(now.saturating_add(SAY_AGAIN_MS));
+        for message in compare::messages(streams) {
+            self.lanes.send(Class::Control, &message.into());
+        }
+    }
+
+    fn compared(&mut self) {
+        self.phase = Phase::Steady;
+        if self.lost_own > 0 {
+            self.ops.push_back(EdgeOp::ReadOwnHoldings);
         }
     }
 
@@ -436,6 +516,28 @@ impl EdgeExchange {
         }
     }
 
+    /// Own entries that came back: each is checked like everybody's, and is ours.
+    fn take_back(&mut self, own: OwnEntries) {
+        let OwnEntries { number, entries } = own;
+        if entries.len() > limits::FRAME_ENTRIES_MAX {
+            return self.violation(Violation::Limit);
+        }
+        if number <= self.taken_back {
+            return self.lanes.send(Class::Control, &OwnStored { number }.into());
+        }
+        let mut authentic = Vec::with_capacity(entries.len());
+        for full in entries {
+            let Ok(Expanded { entry, key, .. }) = unfold(full) else {
+                return self.violation(Violation::Contradiction);
+            };
+            match entry.verify(&key) {
+                Ok(entry) if entry.get().header.origin == self.me => authentic.push((entry, key)),
+                _ => return self.violation(Violation::Contradiction),
+            }
+        }
+        self.ops.push_back(EdgeOp::TakeBack { number, entries: authentic });
+    }
+
     fn need_full(&mut self, need: NeedFull) {
         // Whatever is not in flight was answered, or will be read and sent again anyway.
         if self.pumps.is_in_flight(need.epoch, need.oseq) {
@@ -456,6 +558,10 @@ impl EdgeExchange {
     fn pump(&mut self, now: Now) {
         if self.phase != Phase::Steady {
             return;
+        }
+        if self.second_copy && self.has_delivered() {
+            self.finish();
+            return self.close(Closed::SecondCopy);
         }
         self.ops.extend(self.intake.release().into_iter().map(EdgeOp::Apply));
         for order in std::mem::take(&mut self.orders) {
@@ -502,6 +608,7 @@ impl EdgeExchange {
     fn send_hello(&mut self) {
         let Some(mut state) = self.hello.clone() else { return };
         // What does not fit is found out later: it is sent and known, or compared and differs.
+        state.history.truncate(limits::HELLO_STARTS_MAX);
         state.claims.truncate(limits::HELLO_EPOCHS_MAX);
         state.unconfirmed.truncate(limits::HELLO_ACKS_MAX);
         let hello = Hello {
@@ -513,7 +620,7 @@ impl EdgeExchange {
             unconfirmed: state.unconfirmed,
             wall_ms: self.wall_ms,
         };
-        self.lanes.send(Class::Control, &hello.into());
+        self.lanes.send(Class::Control, &Opening { hello, starts: state.history }.into());
     }
 
     fn violation(&mut self, violation: Violation) {
@@ -530,7 +637,7 @@ impl EdgeExchange {
 fn by_peer(bye: Bye) -> Closed {
     match bye.reason {
         ByeReason::NoCommonVersion => Closed::NoCommonVersion,
-        ByeReason::Clone => Closed::Clone,
+        ByeReason::Clone => Closed::SecondCopy,
         reason @ (ByeReason::Done | ByeReason::ProtocolViolation | ByeReason::Busy) => {
             Closed::ByPeer { reason, retry_after_ms: bye.retry_after_ms }
         }

@@ -5,16 +5,18 @@ use std::collections::VecDeque;
 use super::acks::TakenAcks;
 use super::compare::Gathered;
 use super::feed::Feed;
+use super::give_back::GiveBack;
 use super::lanes::Lanes;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
 use super::purges::Purges;
 use super::{Closed, Now, Tally, Violation};
 use crate::lane::{Expanded, unfold};
 use crate::message::{
-    AcksStored, Bye, ByeReason, Compare, Frame, Full, Hello, HelloAck, Live, Message, NeedFull,
-    PROTOCOL_VERSIONS, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData, Verdict,
+    AcksStored, Bye, ByeReason, Compare, Compared, Frame, Full, Hello, HelloAck, Live, Message,
+    NeedFull, PROTOCOL_VERSIONS, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData, Verdict,
 };
 use crate::ranges::Ranges;
+use crate::standing::{OwnHoldings, Placed, StartRecord};
 use crate::{Class, Epoch, NodeId, StreamId, canonical, codec, limits};
 
 #[derive(Debug, PartialEq, Eq)]
@@ -44,6 +46,12 @@ pub struct HubExchange {
     feed: Feed,
     purges: Purges,
     compared: Gathered,
+    held: Gathered,
+    /// What else is said of the node when it opened with its starts: whether it is a second copy, and
+    /// how many of its own entries are held.
+    placed: Option<(bool, u64)>,
+    with_starts: bool,
+    give_back: GiveBack,
     acks: TakenAcks,
     /// Streams that storage is putting back to where the edge holds them.
     rewinds: VecDeque<StreamId>,
@@ -66,6 +74,10 @@ impl HubExchange {
             feed: Feed::default(),
             purges: Purges::default(),
             compared: Gathered::default(),
+            held: Gathered::default(),
+            placed: None,
+            with_starts: false,
+            give_back: GiveBack::default(),
             acks: TakenAcks::default(),
             rewinds: VecDeque::new(),
             tally: Tally::default(),
@@ -86,7 +98,11 @@ impl HubExchange {
             return self.violation(Violation::OutOfTurn);
         }
         match message {
-            Message::Hello(hello) => self.hello(hello),
+            Message::Hello(hello) => self.hello(hello, Vec::new()),
+            Message::Opening(opening) => {
+                self.with_starts = true;
+                self.hello(opening.hello, opening.starts);
+            }
             Message::Bye(bye) => {
                 self.close(Closed::ByPeer {
                     reason: bye.reason,
@@ -97,12 +113,16 @@ impl HubExchange {
             _ if self.phase != Phase::Steady => self.violation(Violation::OutOfTurn),
             Message::Push(push) => self.push(class, push),
             Message::Full(full) => self.full(full),
+            // A second copy delivers what it wrote; whatever else it says is of no consequence.
+            _ if !self.serves() => {}
             Message::StreamAck(ack) => self.stream_ack(ack),
             Message::Compare(compare) => self.compare(compare),
             Message::Behind(behind) => {
                 self.rewinds.push_back(behind.position.stream);
                 self.ops.push_back(HubOp::Rewind(behind.position));
             }
+            Message::OwnHoldings(holdings) => self.own_holdings(holdings),
+            Message::OwnStored(stored) => self.give_back.stored(stored.number),
             Message::PurgeDone(done) => self.purge_done(done),
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
@@ -110,6 +130,9 @@ impl HubExchange {
             | Message::StreamData(_)
             | Message::AcksStored(_)
             | Message::Purge(_)
+            | Message::Placed(_)
+            | Message::OwnEntries(_)
+            | Message::Compared(_)
             | Message::NeedFull(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump();
@@ -145,9 +168,23 @@ impl HubExchange {
                     self.lanes.send(Class::Policy, &order.into());
                 }
             }
-            HubReply::PurgeSettled(stream) => self.purges.settled(&stream),
+            HubReply::PurgeSettled(stream) => {
+                self.purges.settled(&stream);
+                // Where access began anew meanwhile, the stream is sent from the start.
+                self.feed.rewind_stream(stream);
+            }
+            HubReply::OwnStreams(streams) => self.give_back.start(streams),
+            HubReply::Own { entries, next } => {
+                if let Some(message) = self.give_back.found(now, &entries, next) {
+                    self.tally.entries_sent += message.entries.len() as u64;
+                    self.lanes.send(Class::Backfill, &message.into());
+                }
+            }
             HubReply::Compared { restarted } => {
                 self.tally.divergences += u64::from(restarted > 0);
+                self.lanes.send(Class::Control, &Compared { restarted }.into());
+                // What it holds again after a restore may be to be let go again.
+                self.purges.wake();
                 self.feed.rewind();
             }
             HubReply::Failed => self.close(Closed::Storage),
@@ -166,7 +203,7 @@ impl HubExchange {
     /// they are not longer than [`LIVE_BYTES_MAX`](limits::LIVE_BYTES_MAX).
     pub fn live(&mut self, live: Live) {
         let small = live.values.len() <= limits::LIVE_BYTES_MAX;
-        if self.phase == Phase::Steady && small && self.lanes.has_room_for_live() {
+        if self.phase == Phase::Steady && self.serves() && small && self.lanes.has_room_for_live() {
             self.lanes.send(Class::Fresh, &live.into());
         }
     }
@@ -181,6 +218,10 @@ impl HubExchange {
                 return self.close(Closed::NoAnswer);
             }
             Phase::Waiting { .. } | Phase::Greeting | Phase::Steady | Phase::Closed(_) => {}
+        }
+        if let Some(message) = self.give_back.overdue(now) {
+            self.tally.resent += 1;
+            self.lanes.send(Class::Backfill, &message.into());
         }
         self.feed.expire(now);
         for order in self.purges.overdue(now, self.feed.bytes()) {
@@ -221,9 +262,14 @@ impl HubExchange {
             Phase::Waiting { since } => {
                 Some(since.map_or(0, |since| since + limits::GREETING_TIMEOUT_MS))
             }
-            Phase::Greeting | Phase::Steady => {
-                [self.feed.next_timeout(), self.purges.next_timeout()].into_iter().flatten().min()
-            }
+            Phase::Greeting | Phase::Steady => [
+                self.feed.next_timeout(),
+                self.purges.next_timeout(),
+                self.give_back.next_timeout(),
+            ]
+            .into_iter()
+            .flatten()
+            .min(),
             Phase::Closed(_) => None,
         }
     }
@@ -247,8 +293,8 @@ impl HubExchange {
     #[must_use]
     pub fn is_idle(&self) -> bool {
         self.is_steady()
-            && self.feed.is_idle()
-            && self.purges.is_idle()
+            && self.give_back.is_idle()
+            && (!self.serves() || self.feed.is_idle() && self.purges.is_idle())
             && self.lanes.is_empty()
             && self.ops.is_empty()
             && self.asked == 0
@@ -266,8 +312,14 @@ impl HubExchange {
         }
     }
 
-    fn hello(&mut self, hello: Hello) {
+    /// Whether the edge gets anything but answers.
+    fn serves(&self) -> bool {
+        !matches!(self.placed, Some((true, _)))
+    }
+
+    fn hello(&mut self, hello: Hello, history: Vec<StartRecord>) {
         let within = hello.claims.len() <= limits::HELLO_EPOCHS_MAX
+            && history.len() <= limits::HELLO_STARTS_MAX
             && hello.unconfirmed.len() <= limits::HELLO_ACKS_MAX;
         if !within {
             return self.violation(Violation::Limit);
@@ -283,7 +335,7 @@ impl HubExchange {
             // The answer was lost: give it again.
             Phase::Steady => {
                 if let Some(answer) = self.answer.clone() {
-                    self.lanes.send(Class::Control, &answer.into());
+                    self.answer_greeting(answer);
                 }
                 return;
             }
@@ -295,30 +347,34 @@ impl HubExchange {
             claims: hello.claims,
             incarnation: hello.incarnation,
             unconfirmed: hello.unconfirmed,
+            history,
         }));
     }
 
     fn greeted(&mut self, greeting: Greeting) {
-        match greeting {
-            Greeting::Welcome { incarnation, received, durable, feed } => {
-                let answer = HelloAck {
-                    version: PROTOCOL_VERSIONS.1,
-                    incarnation,
-                    received,
-                    durable,
-                    feed: (feed.count, feed.short()),
-                    wall_ms: self.wall_ms,
-                };
-                self.lanes.send(Class::Control, &answer.clone().into());
-                self.answer = Some(answer);
-                self.phase = Phase::Steady;
+        let Greeting { incarnation, received, durable, feed, second_copy, own_entries } = greeting;
+        let answer = HelloAck {
+            version: PROTOCOL_VERSIONS.1,
+            incarnation,
+            received,
+            durable,
+            feed: (feed.count, feed.short()),
+            wall_ms: self.wall_ms,
+        };
+        self.placed = Some((second_copy, own_entries));
+        self.answer = Some(answer.clone());
+        self.answer_greeting(answer);
+        self.phase = Phase::Steady;
+    }
+
+    fn answer_greeting(&mut self, answer: HelloAck) {
+        let message = match self.placed {
+            Some((second_copy, own_entries)) if self.with_starts => {
+                Placed { answer, second_copy, own_entries }.into()
             }
-            Greeting::Clone => {
-                let reason = ByeReason::Clone;
-                self.lanes.send(Class::Control, &Bye { reason, retry_after_ms: None }.into());
-                self.close(Closed::Clone);
-            }
-        }
+            _ => answer.into(),
+        };
+        self.lanes.send(Class::Control, &message);
     }
 
     fn push(&mut self, class: Class, push: Push) {
@@ -415,6 +471,7 @@ impl HubExchange {
 
     fn stream_ack(&mut self, ack: StreamAck) {
         let positions = ack.positions.clone();
+        positions.iter().for_each(|position| self.purges.stored(position));
         if !self.acks.give(ack) {
             return self.violation(Violation::Limit);
         }
@@ -432,6 +489,15 @@ impl HubExchange {
     fn compare(&mut self, compare: Compare) {
         match self.compared.add(compare) {
             Ok(Some(streams)) => self.ops.push_back(HubOp::Compare(streams)),
+            Ok(None) => {}
+            Err(violation) => self.violation(violation),
+        }
+    }
+
+    fn own_holdings(&mut self, holdings: OwnHoldings) {
+        let OwnHoldings { streams, more } = holdings;
+        match self.held.add(Compare { streams, more }) {
+            Ok(Some(streams)) => self.ops.push_back(HubOp::CompareOwn(streams)),
             Ok(None) => {}
             Err(violation) => self.violation(violation),
         }
@@ -484,12 +550,14 @@ impl HubExchange {
     }
 
     fn pump(&mut self) {
-        if self.phase == Phase::Steady && self.purges.read() {
+        if self.phase != Phase::Steady || !self.serves() {
+            return;
+        }
+        if self.purges.read() {
             self.ops.push_back(HubOp::ReadPurges);
         }
-        if self.phase == Phase::Steady
-            && let Some(sent) = self.feed.read()
-        {
+        self.ops.extend(self.give_back.read());
+        if let Some(sent) = self.feed.read() {
             self.ops.push_back(HubOp::NextRuns { sent, bytes_max: limits::PAGE_BYTES });
         }
     }

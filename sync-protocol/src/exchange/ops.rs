@@ -4,6 +4,7 @@ use crate::entry::{Entry, EntryId};
 use crate::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
+use crate::standing::StartRecord;
 use crate::{ChainKey, Class, Epoch, SetDigest, StreamId, Verified};
 
 /// What the edge's storage knows when a conversation opens.
@@ -19,6 +20,9 @@ pub struct HelloState {
     pub incarnation: Option<u64>,
     /// Stored runs whose acknowledgement was not confirmed.
     pub unconfirmed: Vec<StreamPosition>,
+    /// Its starts, the current one first, back to the last one that the hub welcomed; those of which
+    /// no sum was kept are left out.
+    pub history: Vec<StartRecord>,
 }
 
 /// Where to go on reading own entries of a class; opaque to the conversation.
@@ -121,6 +125,16 @@ pub enum EdgeOp {
     /// The hub need not be told about these again, unless a stream has been stored further since.
     /// Answer: [`EdgeReply::Forgot`].
     ForgetAcks(Vec<StreamPosition>),
+    /// Read count and sum of own entries, stream by stream. Answer: [`EdgeReply::OwnHoldings`].
+    ReadOwnHoldings,
+    /// Store own entries that this disk lost; those that are here stay as they are. Answer:
+    /// [`EdgeReply::TakenBack`].
+    TakeBack {
+        /// The message that brought them.
+        number: u64,
+        /// The entries with the keys of their chains.
+        entries: Vec<(Verified<Entry>, ChainKey)>,
+    },
     /// Read the digest of what others wrote, over all streams and stream by stream. Answer:
     /// [`EdgeReply::Feed`].
     ReadFeed {
@@ -164,6 +178,8 @@ pub enum EdgeReply {
     Received {
         /// Sums that differed.
         diverged: u32,
+        /// Own entries that are known to be at the hub, those included that came back from it.
+        own_at_hub: u64,
     },
     /// To [`EdgeOp::ReadOutbox`].
     Outbox(OutboxPage),
@@ -182,26 +198,35 @@ pub enum EdgeReply {
         /// Of each stream, if asked.
         streams: Vec<StreamState>,
     },
+    /// To [`EdgeOp::ReadOwnHoldings`].
+    OwnHoldings(Vec<StreamState>),
+    /// To [`EdgeOp::TakeBack`], after the commit.
+    TakenBack {
+        /// The message that brought them.
+        number: u64,
+        /// How many were new; `None` when they were not stored, because the certificate of this node
+        /// is not here yet. They come again.
+        fresh: Option<u32>,
+    },
     /// The operation failed; the conversation ends.
     Failed,
 }
 
 /// The hub's answer to a greeting.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Greeting {
-    /// Welcome.
-    Welcome {
-        /// This life of the hub's database.
-        incarnation: u64,
-        /// What is held of the claimed epochs.
-        received: Vec<(Epoch, Ranges)>,
-        /// How far each is on a second medium.
-        durable: Vec<(Epoch, u64)>,
-        /// What others wrote and this edge acknowledged.
-        feed: SetDigest,
-    },
-    /// Another copy of this node has been here since.
-    Clone,
+pub struct Greeting {
+    /// This life of the hub's database.
+    pub incarnation: u64,
+    /// What is held of the claimed epochs.
+    pub received: Vec<(Epoch, Ranges)>,
+    /// How far each is on a second medium.
+    pub durable: Vec<(Epoch, u64)>,
+    /// What others wrote and this edge acknowledged.
+    pub feed: SetDigest,
+    /// Whether this is a second copy of the node.
+    pub second_copy: bool,
+    /// Entries of the node's own that are held.
+    pub own_entries: u64,
 }
 
 /// A pushed entry that is authentic.
@@ -299,6 +324,19 @@ pub enum HubOp {
     /// Start those streams over whose digest differs from what is on record for this edge. Answer:
     /// [`HubReply::Compared`].
     Compare(Vec<StreamState>),
+    /// The edge holds this of its own entries. Answer with the streams of which more is held here:
+    /// [`HubReply::OwnStreams`].
+    CompareOwn(Vec<StreamState>),
+    /// Read the edge's own entries of a stream, in the order of the stream. Answer:
+    /// [`HubReply::Own`].
+    ReadOwn {
+        /// Which stream.
+        stream: StreamId,
+        /// After which position.
+        after: u64,
+        /// Stop after about so many bytes.
+        bytes_max: usize,
+    },
     /// Read which subscriptions of the edge ended and have no receipt yet: the first
     /// [`PURGES_OPEN_MAX`](crate::limits::PURGES_OPEN_MAX), always in the same order. Answer:
     /// [`HubReply::Purges`].
@@ -337,6 +375,15 @@ pub enum HubReply {
     Compared {
         /// How many.
         restarted: u32,
+    },
+    /// To [`HubOp::CompareOwn`].
+    OwnStreams(Vec<StreamId>),
+    /// To [`HubOp::ReadOwn`].
+    Own {
+        /// The entries.
+        entries: Vec<RunEntry>,
+        /// Where to go on; `None` at the end of the stream.
+        next: Option<u64>,
     },
     /// The operation failed; the conversation ends.
     Failed,

@@ -4,8 +4,8 @@ use std::collections::BTreeMap;
 
 use super::Now;
 use super::lanes::due;
-use crate::StreamId;
-use crate::message::Purge;
+use crate::message::{Purge, StreamPosition};
+use crate::{StreamId, limits};
 
 /// An order on its way.
 #[derive(Debug)]
@@ -47,7 +47,9 @@ impl Purges {
         read
     }
 
-    /// Takes the orders that hold: gives back those to be sent now, forgets what no longer holds.
+    /// Takes the orders that hold: gives back those to be sent now. One that was sent and holds no
+    /// longer, because access began anew, is still repeated: the edge may have followed it, and only
+    /// its receipt, or what it stores under the new version, tells.
     pub(super) fn found(&mut self, now: Now, ahead: usize, orders: Vec<Purge>) -> Vec<Purge> {
         self.reading = false;
         self.drained = !self.woken;
@@ -63,7 +65,16 @@ impl Purges {
             };
             self.sent.insert(order.stream, sent);
         }
+        let room = limits::PURGES_OPEN_MAX.saturating_sub(self.sent.len());
+        self.sent.extend(before.into_iter().take(room));
         fresh
+    }
+
+    /// The edge stored something of a stream under this version: an older order is past.
+    pub(super) fn stored(&mut self, position: &StreamPosition) {
+        if self.sent.get(&position.stream).is_some_and(|sent| sent.version < position.version) {
+            self.sent.remove(&position.stream);
+        }
     }
 
     /// The receipt for a stream is stored, or the order no longer holds.
@@ -125,7 +136,7 @@ mod tests {
     }
 
     #[test]
-    fn an_order_that_no_longer_holds_is_not_repeated() {
+    fn an_order_is_past_when_something_newer_is_stored() {
         let mut purges = Purges::default();
         purges.read();
         purges.found(0, 0, vec![order(1)]);
@@ -133,9 +144,15 @@ mod tests {
         purges.read();
         let newer = Purge { version: 4, ..order(1) };
         assert_eq!(purges.found(0, 0, vec![newer]), [newer]);
+        // Access began anew: whether the edge followed the order is not known.
         purges.wake();
         purges.read();
-        purges.found(0, 0, Vec::new());
+        assert_eq!(purges.found(0, 0, Vec::new()), []);
+        assert_eq!(purges.overdue(u64::MAX, 0), [newer]);
+        let stored = |version| StreamPosition { stream: newer.stream, version, to_idx: 1 };
+        purges.stored(&stored(4));
+        assert!(!purges.is_idle(), "that is of the time before");
+        purges.stored(&stored(5));
         assert_eq!(purges.overdue(u64::MAX, 0), []);
         assert!(purges.is_idle());
     }

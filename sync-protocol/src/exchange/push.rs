@@ -38,7 +38,7 @@ struct Pump {
     /// Acknowledged, and storage is recording it.
     marking: BTreeSet<OutboxCursor>,
     /// Times that the hub missed the predecessor.
-    gaps: BTreeMap<OutboxCursor, u32>,
+    gaps: BTreeMap<OutboxCursor, (u32, Now)>,
     /// Left for the next conversation.
     stuck: BTreeSet<OutboxCursor>,
     /// Read, and not yet on the lane.
@@ -217,14 +217,19 @@ impl PushPumps {
         let key = (epoch, oseq);
         let Some(&(class, cursor)) = self.places.get(&key) else { return };
         let Some(pump) = self.pumps.get_mut(&class) else { return };
-        let times = pump.gaps.entry(cursor).or_default();
+        let (times, until) = pump.gaps.entry(cursor).or_default();
+        if now < *until {
+            return; // A repeat of what was said already.
+        }
         *times += 1;
+        let pause = limits::GAP_RETRY_MS << (*times - 1).min(16);
+        *until = now.saturating_add(pause);
         if *times >= limits::GAP_TRIES_MAX {
             pump.remove(&cursor);
             pump.stuck.insert(cursor);
             self.places.remove(&key);
         } else if let Some(sent) = pump.in_flight.get_mut(&cursor) {
-            sent.due = now.saturating_add(limits::GAP_RETRY_MS << (*times - 1).min(16));
+            sent.due = *until;
             self.next_due = Some(self.next_due.map_or(sent.due, |at| at.min(sent.due)));
         }
     }

@@ -4,12 +4,14 @@ use sync_protocol::entry::WithheldReason;
 use sync_protocol::hlc::Hlc;
 use sync_protocol::lane::{LaneEncoder, full};
 use sync_protocol::message::{
-    AcksStored, Behind, Bye, ByeReason, Compare, EpochClaim, Hello, HelloAck, Live, Message,
-    NeedFull, Purge, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData, StreamPosition,
-    StreamState, Verdict,
+    AcksStored, Behind, Bye, ByeReason, Compare, Compared, EpochClaim, Hello, HelloAck, Live,
+    Message, NeedFull, Purge, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData,
+    StreamPosition, StreamState, Verdict,
 };
 use sync_protocol::purge::{PurgeReceipt, Purged};
+use sync_protocol::ranges::Ranges;
 use sync_protocol::signature::Signer;
+use sync_protocol::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed, StartRecord};
 use sync_protocol::{
     ChainKey, Entry, EntryId, Epoch, Flags, Header, NodeId, Payload, SeqNo, SetDigest, StreamId,
 };
@@ -86,6 +88,39 @@ fn receipt() -> PurgeReceipt {
     PurgeReceipt::sign(Purged::new(STREAM, 4, &dropped), &Signer::from_seed(&SEED))
 }
 
+const EPOCH: Epoch = Epoch(0x0102_0304_0506_0708);
+
+fn hello(position: StreamPosition) -> Hello {
+    Hello {
+        versions: (1, 1),
+        epoch: EPOCH,
+        parent: Some(Epoch(9)),
+        claims: vec![EpochClaim { epoch: EPOCH, head: 1_000 }],
+        incarnation: Some(0x0a0b),
+        unconfirmed: vec![position],
+        wall_ms: 1_750_000_000_000,
+    }
+}
+
+fn hello_ack(ranges: Ranges) -> HelloAck {
+    HelloAck {
+        version: 1,
+        incarnation: 0x0a0b,
+        received: vec![(EPOCH, ranges)],
+        durable: vec![(EPOCH, 3)],
+        feed: (5, [0x88; 16]),
+        wall_ms: 1_750_000_000_123,
+    }
+}
+
+fn start_record() -> StartRecord {
+    StartRecord { epoch: EPOCH, head: 1_000, sum: [0x55; 16] }
+}
+
+fn placed(second_copy: bool, ranges: &Ranges) -> Placed {
+    Placed { answer: hello_ack(ranges.clone()), second_copy, own_entries: 1_234 }
+}
+
 /// One message of every type, by name.
 pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let author = Signer::from_seed(&SEED).node();
@@ -94,35 +129,12 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let state = StreamState { stream: STREAM, count: 300, sum: [0x77; 16] };
     let (push_chains, push_entries) = shortened(author);
     let (data_chains, data_entries) = shortened(hub);
-    let ranges = [1, 2, 3, 7, 200].into_iter().collect::<sync_protocol::ranges::Ranges>();
-    let epoch = Epoch(0x0102_0304_0506_0708);
+    let ranges = [1, 2, 3, 7, 200].into_iter().collect::<Ranges>();
+    let epoch = EPOCH;
     let (salted, _) = entry();
     vec![
-        (
-            "hello",
-            Hello {
-                versions: (1, 1),
-                epoch,
-                parent: Some(Epoch(9)),
-                claims: vec![EpochClaim { epoch, head: 1_000 }],
-                incarnation: Some(0x0a0b),
-                unconfirmed: vec![position],
-                wall_ms: 1_750_000_000_000,
-            }
-            .into(),
-        ),
-        (
-            "hello-ack",
-            HelloAck {
-                version: 1,
-                incarnation: 0x0a0b,
-                received: vec![(epoch, ranges.clone())],
-                durable: vec![(epoch, 3)],
-                feed: (5, [0x88; 16]),
-                wall_ms: 1_750_000_000_123,
-            }
-            .into(),
-        ),
+        ("hello", hello(position).into()),
+        ("hello-ack", hello_ack(ranges.clone()).into()),
         (
             "push",
             Push { epoch, chains: push_chains, entries: (1_u64..).zip(push_entries).collect() }
@@ -131,7 +143,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         (
             "push-ack",
             PushAck {
-                received: vec![(epoch, ranges)],
+                received: vec![(epoch, ranges.clone())],
                 durable: vec![(epoch, 2)],
                 streams: vec![state],
                 verdicts: vec![
@@ -163,9 +175,16 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("full", full(&salted, &KEY, 7).into()),
         ("live", Live { stream: STREAM, values: b"values".to_vec() }.into()),
         ("compare", Compare { streams: vec![state], more: true }.into()),
+        ("compared", Compared { restarted: 2 }.into()),
         ("resync", Resync { class: 3, generation: 4 }.into()),
         ("behind", Behind { position }.into()),
         ("purge", Purge { stream: STREAM, version: 4 }.into()),
+        ("opening", Opening { hello: hello(position), starts: vec![start_record()] }.into()),
+        ("placed", placed(false, &ranges).into()),
+        ("placed/second-copy", placed(true, &ranges).into()),
+        ("own-holdings", OwnHoldings { streams: vec![state], more: false }.into()),
+        ("own-entries", OwnEntries { number: 2, entries: vec![full(&salted, &KEY, 0)] }.into()),
+        ("own-stored", OwnStored { number: 2 }.into()),
         ("purge-done", PurgeDone { receipt: receipt() }.into()),
         ("bye", Bye { reason: ByeReason::Busy, retry_after_ms: Some(1_500) }.into()),
     ]

@@ -86,7 +86,28 @@ fn store_run(
     Ok(Applied::Stored { fresh, diverged, admits })
 }
 
-/// Stores one entry of somebody else; `None` when it was here before.
+/// Stores own entries that this disk lost; answers how many were new.
+pub(super) fn take_back(
+    conn: &Connection,
+    now: Timestamp,
+    entries: Vec<(Verified<Entry>, ChainKey)>,
+    rooms: &mut dyn Materialize,
+) -> Result<u32, LedgerError> {
+    let mut fresh: u32 = 0;
+    for (entry, key) in entries {
+        let (stream, _) = ledger::open_stream(conn, &entry.get().header.stream)?;
+        match store_entry(conn, now, &stream, entry, key, rooms) {
+            Ok(stored) => fresh += u32::from(stored.is_some()),
+            // The hub sends each after the one before it: then it comes with the next comparison.
+            Err(Held::NotYet(_) | Held::Behind(_)) => {}
+            Err(Held::Failed(error)) => return Err(error),
+        }
+    }
+    store::count_returned(conn, fresh.into())?;
+    Ok(fresh)
+}
+
+/// Stores one entry; `None` when it was here before.
 fn store_entry(
     conn: &Connection,
     now: Timestamp,

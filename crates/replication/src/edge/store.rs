@@ -5,12 +5,14 @@ use store::StoreError;
 use sync_protocol::exchange::{HelloState, OutboxCursor, OutboxEntry, OutboxPage};
 use sync_protocol::message::{EpochClaim, StreamPosition, StreamState, Verdict};
 use sync_protocol::ranges::Ranges;
+use sync_protocol::standing::StartRecord;
 use sync_protocol::{Class, EntryId, Epoch, NodeId, SetDigest, StreamId, limits};
 use vocab::Timestamp;
 
 use crate::ledger::store::{self as ledger, digest_from, entry_columns, entry_from};
 
-const NEXT_OSEQ: &str = "UPDATE start SET head = head + 1 WHERE epoch = ?1 RETURNING no, head";
+const START: &str = "SELECT no, head, sum FROM start WHERE epoch = ?1";
+const GROW_START: &str = "UPDATE start SET head = ?2, sum = ?3 WHERE no = ?1";
 const ENQUEUE: &str = "
     INSERT INTO outbox (start, oseq, entry, stream, class, later, state)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, coalesce(
@@ -18,6 +20,15 @@ const ENQUEUE: &str = "
 /// An urgent entry takes those of its stream that wait before it to the front with it.
 const PROMOTE: &str = "UPDATE outbox SET later = 0 WHERE stream = ?1 AND state = 0 AND later = 1";
 const LAST_STARTS: &str = "SELECT epoch FROM start ORDER BY no DESC LIMIT 2";
+/// Back to the last one that the hub welcomed; that one in any case, of the others the newest.
+const HISTORY: &str = "
+    SELECT epoch, head, sum FROM start
+    WHERE sum IS NOT NULL AND no >= coalesce((SELECT max(no) FROM start WHERE confirmed = 1), 0)
+    ORDER BY (confirmed = 1 AND no < (SELECT max(no) FROM start)) DESC, no DESC LIMIT ?1";
+const CONFIRM_START: &str =
+    "UPDATE start SET confirmed = 1 WHERE no = (SELECT max(no) FROM start) AND confirmed = 0";
+const OWN_AT_HUB: &str = "SELECT received + quarantined + returned FROM feed";
+const COUNT_RETURNED: &str = "UPDATE feed SET returned = returned + ?1";
 /// At most as many as one greeting may name.
 const CLAIMS: &str = "
     SELECT epoch, head FROM start
@@ -98,9 +109,9 @@ const NOT_TAKEN: &str = "
 const LAST_SUCCESS: &str = "SELECT last_success FROM feed";
 const SET_LAST_SUCCESS: &str = "UPDATE feed SET last_success = ?1";
 const STATUS: &str = "
-    SELECT (SELECT coalesce(sum(head), 0) FROM start),
+    SELECT (SELECT coalesce(sum(head), 0) FROM start) + returned,
            (SELECT count(*) FROM outbox WHERE state = 0),
-           received, quarantined, refused,
+           received + returned, quarantined, refused,
            (SELECT count(*) FROM outbox WHERE state IN (3, 5) AND state = 5),
            durable, count
     FROM feed";
@@ -139,14 +150,19 @@ pub struct EdgeStatus {
 pub(crate) fn enqueue(
     conn: &Connection,
     epoch: Epoch,
-    entry: i64,
+    (entry, id): (i64, EntryId),
     stream: i64,
     class: Class,
     urgent: bool,
 ) -> Result<(), StoreError> {
-    let (start, oseq): (i64, i64) = conn
-        .prepare_cached(NEXT_OSEQ)?
-        .query_row([epoch.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    let (start, written) =
+        conn.prepare_cached(START)?.query_row([epoch.0.cast_signed()], |row| {
+            Ok((row.get::<_, i64>(0)?, digest_from(row, 1, 2)?))
+        })?;
+    let mut written = written;
+    written.insert(&id);
+    let oseq = written.count.cast_signed();
+    conn.prepare_cached(GROW_START)?.execute(params![start, oseq, written.sum_bytes()])?;
     // Other classes are read in the order of writing, from where the last page ended.
     let urgent = urgent && class == Class::Urgent;
     conn.prepare_cached(ENQUEUE)?.execute(params![
@@ -188,6 +204,18 @@ pub(super) fn hello(conn: &Connection) -> Result<HelloState, StoreError> {
             })
         })?
         .collect::<Result<_, _>>()?;
+    let mut history: Vec<StartRecord> = conn
+        .prepare_cached(HISTORY)?
+        .query_map([count_of(limits::HELLO_STARTS_MAX)], |row| {
+            let written = digest_from(row, 1, 2)?;
+            let epoch = Epoch(row.get::<_, i64>(0)?.cast_unsigned());
+            Ok(StartRecord { epoch, head: written.count, sum: written.short() })
+        })?
+        .collect::<Result<_, _>>()?;
+    // The confirmed one was read first, so that it is never the one that does not fit.
+    if history.first().is_some_and(|first| first.epoch != epoch) {
+        history.rotate_left(1);
+    }
     let incarnation: Option<i64> =
         conn.prepare_cached(INCARNATION)?.query_row([], |row| row.get(0))?;
     Ok(HelloState {
@@ -196,7 +224,28 @@ pub(super) fn hello(conn: &Connection) -> Result<HelloState, StoreError> {
         claims,
         incarnation: incarnation.map(i64::cast_unsigned),
         unconfirmed,
+        history,
     })
+}
+
+/// The hub has welcomed this start.
+pub(super) fn confirm_start(conn: &Connection) -> Result<(), StoreError> {
+    conn.prepare_cached(CONFIRM_START)?.execute([])?;
+    Ok(())
+}
+
+/// Own entries that are known to be at the hub, those included that came back from it.
+pub(super) fn own_at_hub(conn: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = conn.prepare_cached(OWN_AT_HUB)?.query_row([], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
+}
+
+/// So many own entries came back that this disk did not have any more.
+pub(super) fn count_returned(conn: &Connection, returned: u64) -> Result<(), StoreError> {
+    if returned > 0 {
+        conn.prepare_cached(COUNT_RETURNED)?.execute([returned.cast_signed()])?;
+    }
+    Ok(())
 }
 
 fn count_of(limit: usize) -> i64 {

@@ -1,5 +1,6 @@
 //! Storing what an edge pushes.
 
+use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
 use ::store::Connection;
@@ -31,6 +32,7 @@ struct Ingest<'a> {
     node: &'a Node,
     rooms: &'a mut dyn Materialize,
     streams: BTreeMap<StreamId, Touched>,
+    starts: BTreeMap<Epoch, store::Start>,
     consent_changed: BTreeSet<StreamId>,
     wake: BTreeSet<i64>,
     out: Ingested,
@@ -50,19 +52,19 @@ pub(super) fn ingest(
         node,
         rooms,
         streams: BTreeMap::new(),
+        starts: BTreeMap::new(),
         consent_changed: BTreeSet::new(),
         wake: BTreeSet::new(),
         out: Ingested::default(),
     };
     for entry in entries {
-        let (epoch, oseq) = (entry.epoch, entry.oseq);
+        let (epoch, oseq, id) = (entry.epoch, entry.oseq, entry.id);
         match batch.one(entry)? {
-            Taken::Stored => batch.out.received.push((epoch, oseq)),
+            Taken::Stored | Taken::Known => batch.received(epoch, oseq, &id)?,
             Taken::StoredWithout(reason) => {
-                batch.out.received.push((epoch, oseq));
+                batch.received(epoch, oseq, &id)?;
                 batch.out.verdicts.push((epoch, oseq, Verdict::Quarantined(reason)));
             }
-            Taken::Known => batch.out.received.push((epoch, oseq)),
             Taken::Refused(verdict) => batch.out.verdicts.push((epoch, oseq, verdict)),
         }
     }
@@ -109,6 +111,13 @@ impl Ingest<'_> {
                 return Ok(Taken::Refused(Verdict::Fork));
             }
         };
+        if self.start(epoch)?.received.contains(oseq) {
+            // Two entries for one place in the order of one process: two processes ran.
+            ledger::raise_fork(self.conn, self.now, &header, &past, id)?;
+            let raw = codec::encode(&full(fresh.get(), &key, oseq));
+            self.set_aside((epoch, oseq), id, "fork", &raw)?;
+            return Ok(Taken::Refused(Verdict::Fork));
+        }
         let payload = fresh.get().payload.bytes().map(<[u8]>::to_vec);
         let (no, grown) = ledger::insert(self.conn, &row, &chain, fresh, id, self.now)?;
         if let Some(touched) = self.streams.get_mut(&header.stream) {
@@ -131,6 +140,19 @@ impl Ingest<'_> {
             self.consent_changed.insert(header.stream);
         }
         Ok(if taken { Taken::Stored } else { Taken::StoredWithout(WithheldReason::Quarantined) })
+    }
+
+    fn start(&mut self, epoch: Epoch) -> Result<&mut store::Start, LedgerError> {
+        match self.starts.entry(epoch) {
+            Entry::Occupied(found) => Ok(found.into_mut()),
+            Entry::Vacant(place) => Ok(place.insert(store::start(self.conn, self.node.no, epoch)?)),
+        }
+    }
+
+    fn received(&mut self, epoch: Epoch, oseq: u64, id: &EntryId) -> Result<(), LedgerError> {
+        self.start(epoch)?.note(oseq, id);
+        self.out.received.push((epoch, oseq));
+        Ok(())
     }
 
     /// The stream's row and the site that keeps it. All streams of a patient are kept by the site
@@ -172,7 +194,10 @@ impl Ingest<'_> {
     }
 
     fn finish(mut self) -> Result<Outcome, LedgerError> {
-        store::record_received(self.conn, self.node.no, &self.out.received)?;
+        store::count_own(self.conn, self.node.no, self.out.fresh)?;
+        for (epoch, start) in &self.starts {
+            store::record_start(self.conn, self.node.no, *epoch, start)?;
+        }
         for (id, touched) in &self.streams {
             if touched.row.digest.count == touched.count_before {
                 continue;

@@ -1,13 +1,15 @@
 //! The storage trait on SQLite.
 
 use ::store::{Connection, StoreError};
-use sync_protocol::exchange::{Greeting, HelloState, IngestEntry};
+use sync_protocol::exchange::{Greeting, HelloState, IngestEntry, RunEntry};
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::{SiteId, Timestamp};
 
-use super::{HubStore, NewNode, Node, Outcome, ingest, positions, purge, store};
+use super::{
+    HubStore, NewNode, Node, Outcome, give_back, greeting, ingest, positions, purge, store,
+};
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
 use crate::{LedgerError, Materialize};
@@ -99,22 +101,12 @@ impl HubStore for SqliteHub<'_> {
         node: &Node,
         hello: &HelloState,
     ) -> Result<Greeting, StoreError> {
-        store::see_epoch(self.conn, now, node.no, hello.epoch, hello.parent)?;
-        self.acknowledge(node, &hello.unconfirmed)?;
-        let mut received = Vec::new();
-        for claim in &hello.claims {
-            let ranges = store::received(self.conn, node.no, claim.epoch)?;
-            if !ranges.is_empty() {
-                received.push((claim.epoch, ranges));
-            }
+        let mut greeting = greeting::greet(self.conn, now, node, hello)?;
+        if !greeting.second_copy {
+            self.acknowledge(node, &hello.unconfirmed)?;
+            greeting.feed = store::node_feed(self.conn, node.no)?;
         }
-        Ok(Greeting::Welcome {
-            incarnation: store::incarnation(self.conn)?,
-            received,
-            // Nothing is on a second medium until backups are configured.
-            durable: Vec::new(),
-            feed: store::node_feed(self.conn, node.no)?,
-        })
+        Ok(greeting)
     }
 
     fn ingest(
@@ -183,6 +175,24 @@ impl HubStore for SqliteHub<'_> {
 
     fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError> {
         positions::restart_differing(self.conn, node, streams)
+    }
+
+    fn compare_own(
+        &self,
+        node: &Node,
+        streams: &[StreamState],
+    ) -> Result<Vec<StreamId>, StoreError> {
+        give_back::differing(self.conn, &node.key, streams)
+    }
+
+    fn read_own(
+        &self,
+        node: &Node,
+        stream: &StreamId,
+        after: u64,
+        bytes_max: usize,
+    ) -> Result<(Vec<RunEntry>, Option<u64>), StoreError> {
+        give_back::read(self.conn, &node.key, stream, after, bytes_max)
     }
 
     fn ended(&self, node: &Node) -> Result<Vec<Purge>, StoreError> {

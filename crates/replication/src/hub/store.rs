@@ -1,12 +1,12 @@
 //! SQL of nodes, their epochs and their subscriptions.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeSet;
 
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use store::StoreError;
 use sync_protocol::exchange::{Run, RunEntry};
 use sync_protocol::ranges::Ranges;
-use sync_protocol::{Class, Epoch, NodeId, SetDigest, StreamId, codec, limits};
+use sync_protocol::{Class, EntryId, Epoch, NodeId, SetDigest, StreamId, codec, limits};
 use vocab::{PatientId, SiteId, SiteName, Timestamp};
 
 use super::{NewNode, Node};
@@ -32,14 +32,13 @@ const ENROL: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, zeroblob(32))";
 const REPLACE_NODE: &str =
     "UPDATE enrolled_node SET revoked_at = ?2 WHERE site = ?1 AND revoked_at IS NULL";
-const SEE_NODE: &str = "UPDATE enrolled_node SET last_seen = ?2, epoch = ?3 WHERE no = ?1";
 const NOTE_CONTACT: &str = "UPDATE enrolled_node SET last_seen = ?2 WHERE key = ?1";
-const SEE_EPOCH: &str = "
-    INSERT OR IGNORE INTO origin_epoch (node, epoch, parent, received) VALUES (?1, ?2, ?3, ?4)";
 const RECEIVED: &str = "SELECT received FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
 const SET_RECEIVED: &str = "
-    INSERT INTO origin_epoch (node, epoch, received) VALUES (?1, ?2, ?3)
-    ON CONFLICT (node, epoch) DO UPDATE SET received = excluded.received";
+    INSERT INTO origin_epoch (node, epoch, received, sum) VALUES (?1, ?2, ?3, ?4)
+    ON CONFLICT (node, epoch) DO UPDATE SET received = excluded.received, sum = excluded.sum";
+const RECEIVED_SUM: &str = "SELECT received, sum FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
+const COUNT_OWN: &str = "UPDATE enrolled_node SET own_count = own_count + ?2 WHERE no = ?1";
 const NODE_FEED: &str = "SELECT feed_count, feed_sum FROM enrolled_node AS node WHERE no = ?1";
 const SET_NODE_FEED: &str = "UPDATE enrolled_node SET feed_count = ?2, feed_sum = ?3 WHERE no = ?1";
 const SET_AUTHOR_SITE: &str = "UPDATE stream SET author_site = ?2 WHERE no = ?1";
@@ -85,7 +84,7 @@ const STATUS: &str = "
 const NODE_STATUS: &str = "
     SELECT node.site_name, node.key, node.last_seen, node.joined_at, node.feed_count,
            (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1),
-           (SELECT coalesce(sum(count), 0) FROM chain WHERE chain.origin = node.key)
+           node.own_count, node.restored_at, node.second_copy_at
     FROM enrolled_node AS node WHERE revoked_at IS NULL ORDER BY site_name";
 
 /// A stream as access to it is decided.
@@ -140,6 +139,10 @@ pub struct NodeStatus {
     pub behind: u64,
     /// Entries of its own that are held here.
     pub authored: u64,
+    /// When it was last seen to be put back from an older copy of its disk.
+    pub restored_at: Option<Timestamp>,
+    /// When a second copy of it last called: it gets nothing until it is enrolled anew.
+    pub second_copy_at: Option<Timestamp>,
 }
 
 pub(super) fn incarnation(conn: &Connection) -> Result<u64, StoreError> {
@@ -241,25 +244,6 @@ pub(super) fn enrol(conn: &Connection, now: Timestamp, node: &NewNode) -> Result
     Ok(())
 }
 
-pub(super) fn see_epoch(
-    conn: &Connection,
-    now: Timestamp,
-    node: i64,
-    epoch: Epoch,
-    parent: Option<Epoch>,
-) -> Result<(), StoreError> {
-    let parent = parent.map(|parent| parent.0.cast_signed());
-    let nothing = codec::encode(&Ranges::new());
-    conn.prepare_cached(SEE_EPOCH)?.execute(params![
-        node,
-        epoch.0.cast_signed(),
-        parent,
-        nothing
-    ])?;
-    conn.prepare_cached(SEE_NODE)?.execute(params![node, now.millis(), epoch.0.cast_signed()])?;
-    Ok(())
-}
-
 /// Records that a node was there until now.
 ///
 /// # Errors
@@ -280,24 +264,57 @@ pub(super) fn received(conn: &Connection, node: i64, epoch: Epoch) -> Result<Ran
     codec::decode(&bytes).map_err(|_| StoreError::Damaged { what: "list of received positions" })
 }
 
-pub(super) fn record_received(
+/// What is on record as received of one process start, while a batch is stored.
+#[derive(Clone, Debug)]
+pub(super) struct Start {
+    pub(super) received: Ranges,
+    /// Sum of the ids; `None` where it was not kept from the beginning.
+    sum: Option<SetDigest>,
+}
+
+impl Start {
+    /// The entry with this name came at this position.
+    pub(super) fn note(&mut self, oseq: u64, id: &EntryId) {
+        if self.received.insert(oseq)
+            && let Some(sum) = &mut self.sum
+        {
+            sum.insert(id);
+        }
+    }
+}
+
+pub(super) fn start(conn: &Connection, node: i64, epoch: Epoch) -> Result<Start, StoreError> {
+    let found: Option<(Vec<u8>, Option<[u8; 32]>)> = conn
+        .prepare_cached(RECEIVED_SUM)?
+        .query_row(params![node, epoch.0.cast_signed()], |row| Ok((row.get(0)?, row.get(1)?)))
+        .optional()?;
+    let Some((bytes, sum)) = found else {
+        return Ok(Start { received: Ranges::new(), sum: Some(SetDigest::EMPTY) });
+    };
+    let received = codec::decode(&bytes)
+        .map_err(|_| StoreError::Damaged { what: "list of received positions" })?;
+    // Its count is that of the positions, and is not asked for.
+    Ok(Start { received, sum: sum.map(|sum| SetDigest::from_parts(0, &sum)) })
+}
+
+pub(super) fn record_start(
     conn: &Connection,
     node: i64,
-    positions: &[(Epoch, u64)],
+    epoch: Epoch,
+    start: &Start,
 ) -> Result<(), StoreError> {
-    let mut by_epoch: BTreeMap<Epoch, Ranges> = BTreeMap::new();
-    for (epoch, oseq) in positions {
-        by_epoch.entry(*epoch).or_default().insert(*oseq);
-    }
-    for (epoch, fresh) in by_epoch {
-        let mut ranges = received(conn, node, epoch)?;
-        ranges.merge(&fresh);
-        conn.prepare_cached(SET_RECEIVED)?.execute(params![
-            node,
-            epoch.0.cast_signed(),
-            codec::encode(&ranges)
-        ])?;
-    }
+    conn.prepare_cached(SET_RECEIVED)?.execute(params![
+        node,
+        epoch.0.cast_signed(),
+        codec::encode(&start.received),
+        start.sum.as_ref().map(SetDigest::sum_bytes)
+    ])?;
+    Ok(())
+}
+
+/// So many more entries of the node's own are held.
+pub(super) fn count_own(conn: &Connection, node: i64, fresh: u32) -> Result<(), StoreError> {
+    conn.prepare_cached(COUNT_OWN)?.execute(params![node, fresh])?;
     Ok(())
 }
 
@@ -560,6 +577,8 @@ pub fn node_statuses(conn: &Connection) -> Result<Vec<NodeStatus>, StoreError> {
             delivered: row.get::<_, i64>(4)?.cast_unsigned(),
             behind: row.get::<_, i64>(5)?.cast_unsigned(),
             authored: row.get::<_, i64>(6)?.cast_unsigned(),
+            restored_at: row.get::<_, Option<i64>>(7)?.map(Timestamp::from_millis),
+            second_copy_at: row.get::<_, Option<i64>>(8)?.map(Timestamp::from_millis),
         })
     })?;
     Ok(nodes.collect::<Result<_, _>>()?)

@@ -7,13 +7,16 @@ use sync_protocol::{EntryId, Epoch, SeqNo};
 /// An entry's position and name.
 pub(super) type Place = (SeqNo, EntryId);
 
+/// The last entry of a chain, and how many there are.
+pub(super) type End = (Place, u64);
+
 /// What was visited of one stream.
 #[derive(Debug, Default)]
 pub(super) struct Links {
     /// Where each epoch of a chain ends.
     branches: BTreeMap<(i64, Epoch), Place>,
     /// The last entry visited of each chain, and how many there were.
-    ends: BTreeMap<i64, (Place, u64)>,
+    ends: BTreeMap<i64, End>,
     /// Where each entry stands.
     places: HashMap<(i64, EntryId), SeqNo>,
 }
@@ -41,7 +44,7 @@ impl Links {
     }
 
     /// The last entry visited of a chain, and how many there were.
-    pub(super) fn end(&self, chain: i64) -> (Place, u64) {
+    pub(super) fn end(&self, chain: i64) -> End {
         self.ends.get(&chain).copied().unwrap_or(((SeqNo(0), EntryId::NONE), 0))
     }
 }

@@ -1,5 +1,7 @@
 //! SQL of streams, chains and entries.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use store::StoreError;
 use sync_protocol::entry::WithheldReason;
@@ -58,6 +60,15 @@ const NEWEST_OF_KIND: &str = "
     SELECT entry.no, entry.id, stream.id, chain.origin, entry.payload, entry.flags
     FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
     WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no DESC LIMIT ?2";
+const IDS_OF: &str = "
+    SELECT stream.id, entry.id FROM chain
+    JOIN entry ON entry.chain = chain.no JOIN stream ON stream.no = chain.stream
+    WHERE chain.origin = ?1";
+/// Where an author went on from somewhere else than the end, or began a second chain.
+const REWRITTEN: &str = "
+    SELECT stream.id FROM stream WHERE no IN (
+        SELECT stream FROM chain WHERE branched
+        UNION SELECT stream FROM chain GROUP BY stream, origin HAVING count(*) > 1)";
 const STREAMS: &str = "SELECT id, count, sum FROM stream ORDER BY id";
 const IN_STREAM: &str = "
     SELECT entry.id, entry.idx, entry.sseq, entry.sprev, chain.origin, entry.payload_state > 0,
@@ -72,8 +83,8 @@ const COUNTS: &str = "
     SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM quarantine),
            (SELECT count(*) FROM fork_alarm)";
 const BEGIN_START: &str = "
-    INSERT OR IGNORE INTO start (epoch, hlc)
-    VALUES (?1, coalesce((SELECT max(hlc) FROM start), 0))";
+    INSERT OR IGNORE INTO start (epoch, hlc, sum)
+    VALUES (?1, coalesce((SELECT max(hlc) FROM start), 0), zeroblob(32))";
 const TICK: &str = "SELECT hlc FROM start WHERE epoch = ?1";
 const SET_HLC: &str = "UPDATE start SET hlc = ?2 WHERE epoch = ?1";
 
@@ -482,6 +493,33 @@ pub fn payloads_in(
         })
     })?;
     Ok(payloads.collect::<Result<_, _>>()?)
+}
+
+/// Count and sum of what one author wrote, stream by stream; it reads every id.
+pub(crate) fn sums_of(
+    conn: &Connection,
+    author: &NodeId,
+) -> Result<BTreeMap<StreamId, SetDigest>, StoreError> {
+    let mut sums: BTreeMap<StreamId, SetDigest> = BTreeMap::new();
+    let mut statement = conn.prepare_cached(IDS_OF)?;
+    let mut rows = statement.query([author.0])?;
+    while let Some(row) = rows.next()? {
+        let stream = StreamId::from_bytes(&row.get(0)?);
+        sums.entry(stream).or_insert(SetDigest::EMPTY).insert(&EntryId(row.get(1)?));
+    }
+    Ok(sums)
+}
+
+/// Streams in which a node that was put back from an older copy wrote on: what it had written since
+/// the copy was made may stand there twice.
+///
+/// # Errors
+///
+/// The database's.
+pub fn rewritten(conn: &Connection) -> Result<BTreeSet<StreamId>, StoreError> {
+    let mut statement = conn.prepare(REWRITTEN)?;
+    let streams = statement.query_map([], |row| Ok(StreamId::from_bytes(&row.get(0)?)))?;
+    Ok(streams.collect::<Result<_, _>>()?)
 }
 
 /// Every stream with its count and sum on record.

@@ -1,5 +1,6 @@
 //! The tables of open readings and of the spans of sealed ones.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use rusqlite::{OptionalExtension as _, params};
@@ -37,6 +38,16 @@ const SPANS_MEETING: &str = "
 
 const ROWS_OF_GROUP: &str = "
     SELECT columns FROM vitals_tail WHERE device_no = ?1 AND patient_no = ?2 ORDER BY no";
+
+const GROUP_MEETING: &str = "
+    SELECT no, columns FROM vitals_tail
+    WHERE device_no = ?1 AND patient_no = ?2 AND max_time_ns >= ?3 AND min_time_ns <= ?4";
+
+const DELETE_ROW: &str = "DELETE FROM vitals_tail WHERE no = ?1";
+
+const SHRINK_ROW: &str = "
+    UPDATE vitals_tail SET min_time_ns = ?2, max_time_ns = ?3, readings = ?4, columns = ?5
+    WHERE no = ?1";
 
 const DELETE_GROUP: &str = "DELETE FROM vitals_tail WHERE device_no = ?1 AND patient_no = ?2";
 
@@ -214,6 +225,46 @@ pub fn take_tail(
         (state.open, state.since) = (0, None);
     }
     Ok(readings)
+}
+
+/// Takes readings that are sealed elsewhere out of the open ones.
+pub(super) fn leave_out(
+    conn: &Connection,
+    cache: &mut IngestCache,
+    device: &DeviceName,
+    patient: PatientId,
+    sealed: &[SealedReading],
+) -> Result<(), StoreError> {
+    let times = || sealed.iter().map(|reading| reading.time.nanos());
+    let (Some(min), Some(max)) = (times().min(), times().max()) else { return Ok(()) };
+    let known: BTreeSet<_> = sealed.iter().map(SealedReading::identity).collect();
+    let group = (intern_device(conn, cache, device)?, intern_patient(conn, cache, patient)?);
+    let rows: Vec<(i64, Vec<u8>)> = conn
+        .prepare_cached(GROUP_MEETING)?
+        .query_map(params![group.0, group.1, min, max], |row| Ok((row.get(0)?, row.get(1)?)))?
+        .collect::<Result<_, _>>()?;
+    for (no, columns) in rows {
+        let mut readings = read_row(&columns)?;
+        let before = readings.len();
+        readings.retain(|reading| !known.contains(&reading.identity()));
+        readings.sort_by(|a, b| a.identity().cmp(&b.identity()));
+        match (readings.first(), readings.last()) {
+            _ if readings.len() == before => {}
+            (Some(first), Some(last)) => {
+                conn.prepare_cached(SHRINK_ROW)?.execute(params![
+                    no,
+                    first.time.nanos(),
+                    last.time.nanos(),
+                    u64::try_from(readings.len()).unwrap_or(u64::MAX).cast_signed(),
+                    columns::write(&readings),
+                ])?;
+            }
+            _ => {
+                conn.prepare_cached(DELETE_ROW)?.execute([no])?;
+            }
+        }
+    }
+    Ok(())
 }
 
 /// Remembers that an entry holds these readings, so that repeats of them are found. Does nothing

@@ -3,13 +3,14 @@
 use sync_protocol::exchange::{Closed, EdgeOp, EdgeReply, HelloState, Violation};
 use sync_protocol::limits::{
     COMPARE_STREAMS_MAX, FEED_WINDOW_BYTES, FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX, HELLO_ACKS_MAX,
-    HELLO_EPOCHS_MAX, LIVE_BYTES_MAX, LIVE_WAITING_MAX, OPS_OPEN_MAX, PAGE_BYTES,
+    HELLO_EPOCHS_MAX, HELLO_STARTS_MAX, LIVE_BYTES_MAX, LIVE_WAITING_MAX, OPS_OPEN_MAX, PAGE_BYTES,
     PAYLOAD_BYTES_MAX, PUSH_WINDOW_BYTES, RESEND_AFTER_MS, URGENT_WINDOW_BYTES,
 };
 use sync_protocol::message::{
     Compare, EpochClaim, Hello, Live, Message, Push, StreamAck, StreamData, StreamPosition,
     StreamState,
 };
+use sync_protocol::standing::{Opening, OwnHoldings, StartRecord};
 use sync_protocol::{Class, Epoch};
 
 use super::pair::{Pair, Way, said};
@@ -17,6 +18,22 @@ use super::world::stream;
 use crate::samples;
 
 const POSITION: StreamPosition = StreamPosition { stream: samples::STREAM, version: 1, to_idx: 1 };
+
+const START: StartRecord = StartRecord { epoch: Epoch(1), head: 1, sum: [0; 16] };
+
+#[test]
+fn a_history_and_holdings_have_as_many_lines_as_their_limits() {
+    let Message::Hello(hello) = samples::messages().remove(0).1 else { panic!("a greeting") };
+    let opening =
+        |len| -> Message { Opening { hello: hello.clone(), starts: vec![START; len] }.into() };
+    hub_takes(false, Class::Control, &[opening(HELLO_STARTS_MAX)], true);
+    hub_takes(false, Class::Control, &[opening(HELLO_STARTS_MAX + 1)], false);
+    let state = StreamState { stream: samples::STREAM, count: 1, sum: [0; 16] };
+    let holdings =
+        |len| -> Message { OwnHoldings { streams: vec![state; len], more: true }.into() };
+    hub_takes(true, Class::Control, &[holdings(COMPARE_STREAMS_MAX)], true);
+    hub_takes(true, Class::Control, &[holdings(COMPARE_STREAMS_MAX + 1)], false);
+}
 
 #[test]
 fn a_greeting_names_as_many_epochs_and_runs_as_its_limits() {
@@ -48,12 +65,13 @@ fn an_edge_with_more_to_tell_keeps_its_greeting_within_the_limits() {
         claims: vec![EpochClaim { epoch: Epoch(1), head: 1 }; HELLO_EPOCHS_MAX + 1],
         incarnation: None,
         unconfirmed: vec![POSITION; HELLO_ACKS_MAX + 1],
+        history: vec![START; HELLO_STARTS_MAX + 1],
     };
     pair.edge.stored(pair.now, EdgeReply::Hello(state));
     let (_, frame) = pair.edge.poll_transmit(|_| true).unwrap();
-    let Message::Hello(hello) = said(&frame) else { panic!("a greeting") };
-    let lens = (hello.claims.len(), hello.unconfirmed.len());
-    assert_eq!(lens, (HELLO_EPOCHS_MAX, HELLO_ACKS_MAX));
+    let Message::Opening(Opening { hello, starts }) = said(&frame) else { panic!("a greeting") };
+    let lens = (hello.claims.len(), hello.unconfirmed.len(), starts.len());
+    assert_eq!(lens, (HELLO_EPOCHS_MAX, HELLO_ACKS_MAX, HELLO_STARTS_MAX));
 }
 
 #[test]

@@ -10,6 +10,7 @@ use sync_protocol::hlc::Hlc;
 use sync_protocol::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::{PurgeReceipt, Purged};
 use sync_protocol::signature::Signer;
+use sync_protocol::standing::StartRecord;
 use sync_protocol::{
     ChainHead, ChainKey, Class, Entry, EntryId, Epoch, Flags, Header, NodeId, ReplayGuard, SeqNo,
     SetDigest, StreamId,
@@ -132,6 +133,7 @@ impl EdgeStore {
         matches!(
             op,
             EdgeOp::LoadHello
+                | EdgeOp::ReadOwnHoldings
                 | EdgeOp::ReadOutbox { .. }
                 | EdgeOp::ReadOne { .. }
                 | EdgeOp::ReadFeed { .. }
@@ -141,6 +143,35 @@ impl EdgeStore {
     pub(crate) fn perform(&mut self, op: EdgeOp) -> EdgeReply {
         match op {
             EdgeOp::LoadHello => EdgeReply::Hello(self.hello()),
+            EdgeOp::ReadOwnHoldings => {
+                let mut own: BTreeMap<StreamId, SetDigest> = BTreeMap::new();
+                for entry in self.log.values() {
+                    own.entry(entry.entry.header.stream).or_default().insert(&entry.id);
+                }
+                let state = |(stream, sum): (StreamId, SetDigest)| StreamState {
+                    stream,
+                    count: sum.count,
+                    sum: sum.short(),
+                };
+                EdgeReply::OwnHoldings(own.into_iter().map(state).collect())
+            }
+            EdgeOp::TakeBack { number, entries } => {
+                let mut fresh = 0;
+                for (entry, key) in entries {
+                    let id = entry.id();
+                    if self.log.values().all(|own| own.id != id) {
+                        let header = entry.get().header;
+                        // Before everything this process wrote.
+                        let cursor = OutboxCursor { start: 0, oseq: self.log.len() as u64 + 1 };
+                        let entry = entry.into_inner();
+                        let state = State::Received;
+                        let own = Own { cursor, epoch: header.epoch, id, entry, key, state };
+                        self.log.insert(cursor, own);
+                        fresh += 1;
+                    }
+                }
+                EdgeReply::TakenBack { number, fresh: Some(fresh) }
+            }
             EdgeOp::MarkReceived { received, incarnation, verdicts, streams, .. } => {
                 for own in self.log.values_mut() {
                     let held = |(epoch, ranges): &(Epoch, sync_protocol::ranges::Ranges)| {
@@ -163,7 +194,9 @@ impl EdgeStore {
                     whole.count == state.count && whole.short() != state.sum
                 };
                 let diverged = streams.iter().filter(differs).count();
-                EdgeReply::Received { diverged: u32::try_from(diverged).unwrap() }
+                let at_hub = self.log.values().filter(|own| own.state == State::Received).count();
+                let (diverged, own_at_hub) = (u32::try_from(diverged).unwrap(), at_hub as u64);
+                EdgeReply::Received { diverged, own_at_hub }
             }
             EdgeOp::ReadOutbox { class, after, skip, bytes_max } => {
                 EdgeReply::Outbox(self.outbox(class, after, &skip, bytes_max))
@@ -210,7 +243,12 @@ impl EdgeStore {
             let claim = EpochClaim { epoch: own.epoch, head: own.cursor.oseq };
             claims.insert(own.cursor.start, claim);
         }
+        let mut digest = SetDigest::EMPTY;
+        let of_start = self.log.values().filter(|own| own.epoch == self.epoch);
+        of_start.for_each(|own| digest.insert(&own.id));
+        let now = StartRecord { epoch: self.epoch, head: digest.count, sum: digest.short() };
         HelloState {
+            history: vec![now],
             epoch: self.epoch,
             parent: self.parent,
             claims: claims.into_values().collect(),

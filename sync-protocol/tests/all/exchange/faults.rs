@@ -95,7 +95,7 @@ fn greets_and_is_idle(world: &mut World, seed: u64) {
     assert!(world.run(QUIET_MS), "seed {seed}: an idle conversation stays idle");
     for talk in &world.talks {
         let frames = (talk.up.captured.len(), talk.down.captured.len());
-        assert_eq!(frames, (1, 1), "seed {seed}: hello and its answer, nothing else");
+        assert_eq!(frames, (1, 1), "seed {seed}: a greeting and its answer, nothing else");
         assert_eq!(talk.edge.tally(), Default::default());
     }
     world.check(seed);

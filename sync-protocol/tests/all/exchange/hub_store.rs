@@ -10,6 +10,7 @@ use sync_protocol::limits::{FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX};
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::ranges::Ranges;
+use sync_protocol::standing::{Fit, ReceivedOf};
 use sync_protocol::{ChainKey, Entry, EntryId, Epoch, NodeId, ReplayGuard, SetDigest, StreamId};
 
 use super::chains::Chains;
@@ -20,6 +21,12 @@ pub(crate) struct Row {
     pub(crate) id: EntryId,
     entry: Entry,
     key: ChainKey,
+}
+
+impl Row {
+    fn run_entry(&self) -> RunEntry {
+        RunEntry { id: self.id, entry: self.entry.clone(), key: self.key }
+    }
 }
 
 #[derive(Debug, Default)]
@@ -44,7 +51,7 @@ pub(crate) struct HubStore {
     /// Kept aside, with the reason.
     pub(crate) aside: Vec<(NodeId, u64, Verdict)>,
     /// Copies of a node that were turned away.
-    pub(crate) clones: BTreeSet<NodeId>,
+    pub(crate) copies: BTreeSet<NodeId>,
 }
 
 impl HubStore {
@@ -79,6 +86,28 @@ impl HubStore {
                 HubReply::Rewound
             }
             HubOp::Compare(states) => HubReply::Compared { restarted: self.compare(peer, &states) },
+            HubOp::CompareOwn(streams) => {
+                let differs = |id: &StreamId, rows: &[(u64, &Row)]| {
+                    let mut digest = SetDigest::EMPTY;
+                    rows.iter().for_each(|(_, row)| digest.insert(&row.id));
+                    let said = streams.iter().find(|state| state.stream == *id);
+                    digest.count > 0
+                        && said.map(|said| (said.count, said.sum))
+                            != Some((digest.count, digest.short()))
+                };
+                let own = self.own(peer).filter(|(id, rows)| differs(id, rows));
+                HubReply::OwnStreams(own.map(|(id, _)| id).collect())
+            }
+            HubOp::ReadOwn { stream, after, .. } => {
+                // One at a time, so that there are several messages.
+                let own = self.own(peer).find(|(id, _)| *id == stream).map(|(_, rows)| rows);
+                let mut rest = own.into_iter().flatten().filter(|(idx, _)| *idx > after);
+                let first = rest.next();
+                HubReply::Own {
+                    entries: first.iter().map(|(_, row)| row.run_entry()).collect(),
+                    next: rest.next().and(first).map(|(idx, _)| idx),
+                }
+            }
             HubOp::ReadPurges => {
                 let ended = self.ended.iter().filter(|((node, _), _)| *node == peer);
                 let order = |(key, version): (&(NodeId, StreamId), &u32)| Purge {
@@ -116,21 +145,46 @@ impl HubStore {
     }
 
     fn greet(&mut self, peer: NodeId, hello: &HelloState) -> Greeting {
-        if self.clones.contains(&peer) {
-            return Greeting::Clone;
+        let other: Vec<Epoch> = hello
+            .history
+            .iter()
+            .filter(|start| start.fit(&self.received_of(peer, start.epoch)) == Fit::Other)
+            .map(|start| start.epoch)
+            .collect();
+        let second_copy = self.copies.contains(&peer) || !other.is_empty();
+        if !second_copy {
+            hello.unconfirmed.iter().for_each(|position| self.ack(peer, position));
         }
-        hello.unconfirmed.iter().for_each(|position| self.ack(peer, position));
         let held = |epoch: Epoch| Some((epoch, self.received.get(&(peer, epoch))?.clone()));
+        let claimed = hello.claims.iter().filter(|claim| !other.contains(&claim.epoch));
+        let received = claimed.filter_map(|claim| held(claim.epoch)).collect();
         let subscribed = self.subscriptions.iter().filter(|((edge, _), _)| *edge == peer);
         let feed = subscribed.fold(SetDigest::EMPTY, |sum, ((_, stream), acked)| {
             sum.plus(&self.foreign(peer, stream, *acked))
         });
-        Greeting::Welcome {
-            incarnation: 0xfedc_ba98_7654_3210,
-            received: hello.claims.iter().filter_map(|claim| held(claim.epoch)).collect(),
-            durable: Vec::new(),
-            feed,
+        let incarnation = 0xfedc_ba98_7654_3210;
+        let own_entries = self.own(peer).map(|(_, rows)| rows.len() as u64).sum();
+        Greeting { incarnation, received, durable: Vec::new(), feed, second_copy, own_entries }
+    }
+
+    /// What `peer` wrote, stream by stream.
+    fn own(&self, peer: NodeId) -> impl Iterator<Item = (StreamId, Vec<(u64, &Row)>)> {
+        self.streams.iter().map(move |(id, stream)| {
+            let numbered = (1..).zip(&stream.rows);
+            (*id, numbered.filter(|(_, row)| row.entry.header.origin == peer).collect())
+        })
+    }
+
+    fn received_of(&self, peer: NodeId, epoch: Epoch) -> ReceivedOf {
+        let ranges = self.received.get(&(peer, epoch));
+        let mut digest = SetDigest::EMPTY;
+        for row in self.streams.values().flat_map(|stream| &stream.rows) {
+            if row.entry.header.origin == peer && row.entry.header.epoch == epoch {
+                digest.insert(&row.id);
+            }
         }
+        let highest = ranges.and_then(|ranges| ranges.runs().last()).map_or(0, |(_, high)| high);
+        ReceivedOf { highest, digest: Some(digest) }
     }
 
     /// What others than `peer` wrote, up to a position.

@@ -4,6 +4,7 @@ use sync_protocol::exchange::{Closed, Violation};
 use sync_protocol::message::{
     Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, Push, Resync, Verdict,
 };
+use sync_protocol::standing::Opening;
 use sync_protocol::{Class, Epoch, limits};
 
 use super::edge_store::State;
@@ -103,7 +104,7 @@ fn two_entries_at_one_position_are_a_fork_and_the_first_stays() {
     copy.hub_store = std::mem::take(&mut pair.hub_store);
     copy.author(id, b"other");
     copy.wait(HOURS);
-    assert!(copy.is_idle());
+    assert_eq!(copy.edge.closed(), Some(&Closed::SecondCopy));
     let state = copy.edge_store.log.values().next().unwrap().state;
     assert_eq!(state, State::Refused(Verdict::Fork));
     assert_eq!(copy.hub_store.ids(&id, |_| true), [first]);
@@ -317,8 +318,8 @@ fn bytes_that_are_no_frame_end_the_conversation() {
 fn a_greeting_is_repeated_until_it_is_answered_or_given_up() {
     let mut pair = Pair::new();
     let mut greetings = 0;
-    pair.wait_over(limits::GREETING_TIMEOUT_MS - 1, |way, _| {
-        greetings += usize::from(way == Way::Up);
+    pair.wait_over(limits::GREETING_TIMEOUT_MS - 1, |way, (_, frame)| {
+        greetings += usize::from(way == Way::Up && matches!(said(&frame), Message::Opening(_)));
         Vec::new()
     });
     assert_eq!((greetings, pair.edge.closed(), pair.hub.closed()), (10, None, None));
@@ -336,23 +337,62 @@ fn a_greeting_is_repeated_until_it_is_answered_or_given_up() {
 }
 
 #[test]
-fn versions_that_do_not_meet_and_copies_of_a_node_are_turned_away() {
+fn versions_that_do_not_meet_are_turned_away() {
     let mut pair = Pair::new();
     pair.run_over(|_, (class, frame)| match said(&frame) {
-        Message::Hello(hello) => {
-            let newer: Message = Hello { versions: (2, 9), ..hello }.into();
+        Message::Opening(Opening { hello, starts }) => {
+            let hello = Hello { versions: (2, 9), ..hello };
+            let newer: Message = Opening { hello, starts }.into();
             vec![(class, Frame::encode(0, 0, &newer))]
         }
         _ => vec![(class, frame)],
     });
     assert_eq!(pair.hub.closed(), Some(&Closed::NoCommonVersion));
     assert_eq!(pair.edge.closed(), Some(&Closed::NoCommonVersion));
+}
 
+#[test]
+fn a_second_copy_delivers_what_it_wrote_and_gets_nothing() {
     let mut copy = Pair::new();
-    copy.hub_store.clones.insert(copy.edge_store.node());
+    let (own, others) = (stream(Class::Records, 1), stream(Class::Records, 2));
+    let me = copy.edge_store.node();
+    copy.hub_store.copies.insert(me);
+    copy.offer(others, &[b"of another site".to_vec()]);
+    let written = copy.author(own, b"written by the copy");
     copy.run();
-    assert_eq!(copy.hub.closed(), Some(&Closed::Clone));
-    assert_eq!(copy.edge.closed(), Some(&Closed::Clone));
+    assert_eq!(copy.hub_store.ids(&own, |_| true), [written]);
+    assert_eq!(copy.edge_store.log.values().next().unwrap().state, State::Received);
+    assert!(copy.edge_store.foreign.is_empty(), "nothing was served");
+    assert_eq!(copy.edge.closed(), Some(&Closed::SecondCopy));
+    let done = Closed::ByPeer { reason: ByeReason::Done, retry_after_ms: None };
+    assert_eq!(copy.hub.closed(), Some(&done));
+}
+
+#[test]
+fn an_edge_that_lost_its_own_entries_gets_them_back() {
+    let mut pair = Pair::new();
+    let streams = [stream(Class::Records, 1), stream(Class::Fresh, 2)];
+    let written: Vec<_> = (0..10).map(|at| pair.author(streams[at % 2], b"ours")).collect();
+    pair.run();
+    // The disk is put back: what was written last is gone, and so is what the hub said of it.
+    let kept: Vec<_> = pair.edge_store.log.keys().take(3).copied().collect();
+    pair.edge_store.log.retain(|cursor, _| kept.contains(cursor));
+    pair.edge_store.restart(Epoch(9));
+    pair.reconnect();
+    let mut own = 0;
+    pair.wait_over(HOURS, |_, (class, frame)| {
+        let is_own = matches!(said(&frame), Message::OwnEntries(_));
+        own += usize::from(is_own);
+        // Some are lost; the lane starts anew, and they are sent again.
+        if is_own && own % 4 == 1 { Vec::new() } else { vec![(class, frame)] }
+    });
+    assert!(pair.is_idle());
+    let mut held: Vec<_> = pair.edge_store.log.values().map(|own| own.id).collect();
+    held.sort();
+    let mut expected = written;
+    expected.sort();
+    assert_eq!(held, expected);
+    assert!(own > 7, "{own}");
 }
 
 #[test]

@@ -8,10 +8,10 @@ use crate::ledger::store::digest_from;
 
 const OWN: &str = "
     SELECT (SELECT count(*) FROM entry JOIN chain ON chain.no = entry.chain WHERE chain.origin = ?1),
-           (SELECT count(*) FROM outbox),
-           (SELECT count(DISTINCT entry) FROM outbox),
-           (SELECT coalesce(sum(head), 0) FROM start),
-           (SELECT received + quarantined + refused FROM feed)
+           (SELECT count(*) + (SELECT returned FROM feed) FROM outbox),
+           (SELECT count(DISTINCT entry) + (SELECT returned FROM feed) FROM outbox),
+           (SELECT coalesce(sum(head), 0) + (SELECT returned FROM feed) FROM start),
+           (SELECT received + quarantined + refused + returned FROM feed)
                + (SELECT count(*) FROM outbox WHERE state IN (0, 5))";
 const SUBSCRIPTIONS: &str =
     "SELECT stream, foreign_count, foreign_sum FROM subscription ORDER BY stream";
@@ -24,7 +24,7 @@ const FEED: &str = "SELECT count, sum FROM feed";
 #[derive(Clone, Copy, Debug)]
 pub(super) struct Own {
     pub(super) entries: u64,
-    /// In the order of sending.
+    /// In the order of sending, or come back from the hub after a restore; so are the next three.
     pub(super) places: u64,
     /// Entries that have such a place.
     pub(super) placed: u64,

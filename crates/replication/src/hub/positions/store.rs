@@ -22,6 +22,8 @@ const FOREIGN_IDS: &str = "
 const SET_SUB: &str = "
     UPDATE sub SET acked_idx = ?3, foreign_count = ?4, foreign_sum = ?5, dirty = ?6
     WHERE stream = ?1 AND node = ?2";
+/// Its receipt is on record, and it holds the stream again, as an older copy does.
+const ORDER_AGAIN: &str = "UPDATE sub SET state = 2 WHERE stream = ?1 AND node = ?2 AND state = 3";
 const SUBS_OF_NODE: &str = "
     SELECT stream.no, stream.id, sub.foreign_count, sub.foreign_sum, stream.count
     FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.node = ?1";
@@ -145,6 +147,7 @@ pub(in crate::hub) fn restart_differing(
     }
     for (stream, held) in differing {
         let nothing = SetDigest::EMPTY;
+        conn.prepare_cached(ORDER_AGAIN)?.execute(params![stream, node.no])?;
         conn.prepare_cached(SET_SUB)?.execute(params![
             stream,
             node.no,

@@ -4,7 +4,7 @@ use ::store::{Connection, StoreError};
 use rusqlite::Row;
 use sync_protocol::{EntryId, SeqNo, SetDigest};
 
-use crate::ledger::links::Place;
+use crate::ledger::links::End;
 use crate::ledger::store::{StoredEntry, digest_from, entry_columns, entry_from};
 
 const STREAMS: &str = "SELECT no, count, sum FROM stream ORDER BY no";
@@ -64,10 +64,7 @@ fn filed(row: &Row<'_>) -> rusqlite::Result<Filed> {
 }
 
 /// The chains of a stream, each with its last entry and its count on record.
-pub(super) fn chains(
-    conn: &Connection,
-    stream: i64,
-) -> Result<Vec<(i64, (Place, u64))>, StoreError> {
+pub(super) fn chains(conn: &Connection, stream: i64) -> Result<Vec<(i64, End)>, StoreError> {
     let mut statement = conn.prepare_cached(CHAINS)?;
     let chains = statement.query_map([stream], |row| {
         let last = (SeqNo(row.get(1)?), EntryId(row.get(2)?));

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use store::DatabaseKey;
+use store::{DatabaseKey, StoreError, WalState};
 use zeroize::Zeroizing;
 
 pub use atomic::write_whole;
@@ -73,6 +73,9 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
     },
+    /// The log of the database.
+    #[error(transparent)]
+    Log(#[from] StoreError),
     /// The system refused.
     #[error("{doing} {}", path.display())]
     Io {
@@ -206,10 +209,15 @@ impl DataFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Lost`].
+    /// [`FolderError::Lost`], and [`FolderError::Log`] when the log beside it has lost writes.
     pub fn existing_database(&self) -> Result<PathBuf, FolderError> {
         let path = self.database();
         fs::metadata(&path).map_err(FolderError::io("reading", &path))?;
+        if store::check_wal(&path)? == WalState::LastWriteTorn {
+            tracing::warn!(
+                "the last write was not whole and is left out, as is right after a power cut"
+            );
+        }
         Ok(path)
     }
 

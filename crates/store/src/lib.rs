@@ -13,6 +13,7 @@ mod migrate;
 mod open;
 mod savepoint;
 mod snapshot;
+mod wal;
 
 pub use check::check_file;
 pub use checkpoint::{checkpoint_when_due, empty_wal};
@@ -25,3 +26,4 @@ pub use open::{Access, close_as_it_is, open, open_in_memory};
 pub use rusqlite::Connection;
 pub use savepoint::savepoint;
 pub use snapshot::snapshot;
+pub use wal::{WalState, check_wal};

@@ -37,7 +37,8 @@ const STATEMENTS_CACHED: usize = 256;
 ///
 /// # Errors
 ///
-/// [`StoreError::WrongKey`] when the file does not open with `key`; [`StoreError::TooOld`] and
+/// [`StoreError::WrongKey`] when the file does not open with `key`; [`StoreError::ReadOnly`] when it is
+/// to be written and opens for reading only; [`StoreError::TooOld`] and
 /// [`StoreError::Setting`] when the linked SQLite cannot give what durability rests on.
 pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -49,6 +50,10 @@ pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection
         make_private(path)?;
     }
     let conn = Connection::open_with_flags(path, flags)?;
+    // When the file does not open for writing SQLite opens it for reading, and refuses each write.
+    if access == Access::Write && conn.is_readonly("main")? {
+        return Err(StoreError::ReadOnly);
+    }
     // Without this SQLCipher prints every failed open to standard error.
     conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
     conn.execute_batch(&key.pragma())?;

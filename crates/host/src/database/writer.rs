@@ -236,7 +236,9 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
     fn sound(&mut self) -> Result<Connection, StoreError> {
         match std::mem::replace(&mut self.conn, Trust::Closed) {
             Trust::Sound(conn) => Ok(conn),
-            other => self.recover(other),
+            other @ (Trust::CommitFailed(_) | Trust::Doubtful(_) | Trust::Closed) => {
+                self.recover(other)
+            }
         }
     }
 

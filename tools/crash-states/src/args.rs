@@ -24,6 +24,10 @@ pub(crate) struct Args {
     /// Plant a break, which must be found.
     #[arg(long)]
     pub(crate) plant: Option<Plant>,
+    /// Let the sync of this number of each thread of the clinic fail while it is recorded; what it was
+    /// to bring to the disk never gets there.
+    #[arg(long, value_name = "NUMBER")]
+    pub(crate) failed_sync: Option<u64>,
     /// Look at the recording in this folder again.
     #[arg(long, value_name = "DIR")]
     pub(crate) replay: Option<PathBuf>,

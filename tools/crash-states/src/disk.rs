@@ -104,6 +104,12 @@ impl Disk {
                 self.change(number, path, FileChange::Truncate { length: *length });
             }
             Call::Sync { path, asked } => self.sync(path, *asked),
+            // The program still reads it, and no later sync brings it to the disk.
+            Call::FailedSync { path, asked } => {
+                if let Some(file) = self.names.get(path).and_then(|&at| self.files.get_mut(at)) {
+                    file.pending.retain(|(at, _)| at >= asked);
+                }
+            }
             Call::Nothing => {}
             Call::Link { from, to } => {
                 if let Some(&inode) = self.names.get(from) {

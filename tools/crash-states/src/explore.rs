@@ -142,6 +142,7 @@ fn cuts(events: &[Event], root: &str) -> Vec<usize> {
         }
         Call::Truncate { path, .. }
         | Call::Sync { path, .. }
+        | Call::FailedSync { path, .. }
         | Call::Unlink { path }
         | Call::MakeFolder { path }
         | Call::Link { to: path, .. }

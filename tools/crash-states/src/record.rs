@@ -67,7 +67,8 @@ pub fn can_trace() -> bool {
 }
 
 impl Recording {
-    /// Runs the three programs below `folder` and records them there.
+    /// Runs the three programs below `folder` and records them there. Of the clinic with devices the
+    /// sync number `failed_sync` of each thread fails, if any.
     ///
     /// # Errors
     ///
@@ -76,7 +77,7 @@ impl Recording {
     /// # Panics
     ///
     /// When a program does not do what it is asked.
-    pub fn make(folder: &Path) -> Result<Self, RecordError> {
+    pub fn make(folder: &Path, failed_sync: Option<u64>) -> Result<Self, RecordError> {
         if !can_trace() {
             return Err(RecordError::NoStrace);
         }
@@ -84,7 +85,7 @@ impl Recording {
         let root = folder.canonicalize().map_err(|error| file_error(folder, error))?;
         fs::write(root.join("root"), root.display().to_string())
             .map_err(|error| file_error(folder, error))?;
-        run(&root);
+        run(&root, failed_sync);
         Self::load(&root)
     }
 
@@ -122,12 +123,16 @@ struct Traced {
 }
 
 impl Traced {
-    fn new(binary: Binary, folder: &Path, name: &str) -> Self {
+    fn new(binary: Binary, folder: &Path, name: &str, failed_sync: Option<u64>) -> Self {
         let home = Home::new(binary, folder, name);
         let trace = folder.join(format!("{name}.trace"));
         let words = ["strace", "-D", "-f", "-y", "-xx", "-ttt", "-T", "-s", "2000000", "-A", "-e"];
         let mut words: Vec<OsString> = words.map(OsString::from).into();
         words.push(format!("trace={CALLS}").into());
+        if let Some(n) = failed_sync {
+            words.push("-e".into());
+            words.push(format!("inject=fsync,fdatasync:error=EIO:when={n}").into());
+        }
         words.push("-o".into());
         words.push(trace.clone().into());
         Self { traced: home.clone().under(words), home, trace }
@@ -179,9 +184,10 @@ impl Traced {
     }
 }
 
-fn run(folder: &Path) {
-    let hub = Traced::new(Binary::Hub, folder, HUB);
-    let [north, south] = [NORTH, SOUTH].map(|name| Traced::new(Binary::EdgeNode, folder, name));
+fn run(folder: &Path, failed_sync: Option<u64>) {
+    let hub = Traced::new(Binary::Hub, folder, HUB, None);
+    let mut north = Traced::new(Binary::EdgeNode, folder, NORTH, None);
+    let south = Traced::new(Binary::EdgeNode, folder, SOUTH, None);
     hub.tell(&["init"]);
     let mut hub_serving = hub.serve();
     let wire = Relay::to(door(&hub_serving.0));
@@ -189,6 +195,7 @@ fn run(folder: &Path) {
         clinic.tell(&["init"]);
         clinic.tell(&["join", &invitation(&hub.home, name, wire.address())]);
     }
+    north = Traced::new(Binary::EdgeNode, folder, NORTH, failed_sync);
     let mut north_serving = north.serve();
     let south_serving = south.serve();
     for at in 0..3 {
@@ -242,7 +249,9 @@ fn load(devices: &[Device], serving: &Serving, part: usize) {
             scope.spawn(move || {
                 for batch in part * BATCHES_PER_PART..(part + 1) * BATCHES_PER_PART {
                     let text = body(&batch_name(batch), &readings(at, batch));
-                    device.deliver(serving.http, &text);
+                    until("a batch has its receipt", || {
+                        device.send(serving.http, &text).status == 200
+                    });
                 }
             });
         }

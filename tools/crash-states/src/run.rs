@@ -39,7 +39,7 @@ fn crashes(args: &Args, out: &mut dyn Write) -> Result<bool, RunError> {
     let folder = tempfile::Builder::new().prefix("crash-states-").tempdir()?;
     let recording = match &args.replay {
         Some(folder) => Recording::load(folder)?,
-        None => Recording::make(folder.path())?,
+        None => Recording::make(folder.path(), args.failed_sync)?,
     };
     writeln!(
         out,

@@ -45,6 +45,13 @@ pub enum Call {
         /// Number of the first call that it may not cover.
         asked: usize,
     },
+    /// The system said that it could not bring something to the disk, and forgets that it has not.
+    FailedSync {
+        /// Its path.
+        path: String,
+        /// Number of the first call that it may not cover.
+        asked: usize,
+    },
     /// A second name.
     Link {
         /// The first.
@@ -153,7 +160,9 @@ pub fn read(text: &str) -> Result<Vec<Event>, BadLine> {
             if begun.text.is_empty() { time + lasted(&whole).unwrap_or(0) } else { time };
         let Some(call) = call(&whole, begun.place).ok_or_else(bad)? else { continue };
         let event = Some(Event { asked: begun.asked, answered, call });
-        if matches!(event, Some(Event { call: Call::Sync { .. }, .. })) {
+        let is_sync =
+            |event: &Event| matches!(event.call, Call::Sync { .. } | Call::FailedSync { .. });
+        if event.as_ref().is_some_and(is_sync) {
             events.push(event);
         } else if let Some(place) = events.get_mut(begun.place) {
             *place = event;
@@ -173,7 +182,7 @@ fn dense(events: Vec<Option<Event>>) -> Vec<Event> {
     let number = |place: usize| before.get(place).copied().unwrap_or(count);
     let mut dense: Vec<Event> = events.into_iter().flatten().collect();
     for event in &mut dense {
-        if let Call::Sync { asked, .. } = &mut event.call {
+        if let Call::Sync { asked, .. } | Call::FailedSync { asked, .. } = &mut event.call {
             *asked = number(*asked);
         }
     }
@@ -205,7 +214,8 @@ fn call(line: &str, place: usize) -> Option<Option<Call>> {
             Err(_) => return Some(None),
         }
     };
-    if answer < 0 {
+    let is_sync = matches!(name, "fsync" | "fdatasync");
+    if answer < 0 && !is_sync {
         return Some(None);
     }
     let arguments = split(arguments);
@@ -242,6 +252,7 @@ fn call(line: &str, place: usize) -> Option<Option<Call>> {
             Some(Call::Write { fd: fd?, path: path?, at, bytes: taken(quoted(argument(1)?)?) })
         }
         "ftruncate" => Some(Call::Truncate { path: path?, length: argument(1)?.parse().ok()? }),
+        _ if is_sync && answer < 0 => Some(Call::FailedSync { path: path?, asked: place }),
         "fsync" | "fdatasync" => Some(Call::Sync { path: path?, asked: place }),
         "link" | "linkat" => Some(Call::Link {
             from: arguments.iter().find_map(|one| quoted(one)).map(|b| lossy(&b))?,
@@ -317,6 +328,7 @@ mod tests {
 8 1.000210 writev(9<\\x54\\x43\\x50>, [{iov_base=\"\\x68\", iov_len=1}, {iov_base=\"\\x69\", iov_len=1}], 2) = 2 <0.000001>
 7 1.000300 <... fdatasync resumed>) = 0 <0.000090>
 7 1.000400 unlink(\"\\x2f\\x62\") = -1 ENOENT (No such file or directory) <0.000001>
+7 1.000450 fsync(4<\\x2f\\x61>) = -1 EIO (Input/output error) (INJECTED) <0.000001>
 7 1.000500 fsync(4<\\x2f\\x61>)       = ? <unavailable>
 7 1.000600 +++ killed by SIGKILL +++
 ";
@@ -333,6 +345,7 @@ mod tests {
                 Call::Write { fd: 4, path: path(), at: Some(24), bytes: b",\"".to_vec() },
                 Call::Write { fd: 9, path: "TCP".to_owned(), at: None, bytes: b"hi".to_vec() },
                 Call::Sync { path: path(), asked: 2 },
+                Call::FailedSync { path: path(), asked: 4 },
             ]
         );
         let times: Vec<_> = events.iter().map(|event| (event.asked, event.answered)).collect();
@@ -341,6 +354,7 @@ mod tests {
             (1_000_100, 1_000_110),
             (1_000_210, 1_000_211),
             (1_000_200, 1_000_300),
+            (1_000_450, 1_000_451),
         ];
         assert_eq!(times, expected);
     }

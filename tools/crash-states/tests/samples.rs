@@ -14,6 +14,7 @@ use crash_states::flips::{FILES, Fallen};
 use crash_states::plant::Plant;
 use crash_states::record::{Recording, can_trace};
 use crash_states::reopen::Program;
+use crash_states::trace::Call;
 
 /// States of each of the three nodes.
 const STATES: u64 = 120;
@@ -29,7 +30,7 @@ fn recording() -> Option<&'static Recording> {
     static RECORDING: OnceLock<Option<Recording>> = OnceLock::new();
     let made = RECORDING.get_or_init(|| {
         let folder = tempfile::tempdir().unwrap();
-        can_trace().then(|| Recording::make(folder.path()).unwrap())
+        can_trace().then(|| Recording::make(folder.path(), None).unwrap())
     });
     if made.is_none() {
         println!("skipped: strace is missing or may not trace; on Debian: apt-get install strace");
@@ -49,6 +50,20 @@ fn no_disk_that_a_power_cut_leaves_breaks_a_promise() {
         assert_eq!(found.states, STATES);
         assert!(found.violations.is_empty(), "{}: {:#?}", subject.name(), found.violations);
     }
+}
+
+#[test]
+fn after_a_sync_that_failed_no_power_cut_breaks_a_promise() {
+    if !can_trace() {
+        println!("skipped: strace is missing or may not trace; on Debian: apt-get install strace");
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let recording = Recording::make(folder.path(), Some(14)).unwrap();
+    let failed = recording.north.iter().filter(|e| matches!(e.call, Call::FailedSync { .. }));
+    assert!(failed.count() > 0);
+    let found = explore(&recording, Subject::Ingest, &plan(STATES, None));
+    assert!(found.violations.is_empty(), "{:#?}", found.violations);
 }
 
 #[test]

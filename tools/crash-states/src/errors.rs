@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use tests::programs::binaries::Binary;
 use tests::programs::http::{Connection, Device};
 use tests::programs::network::{device, door, invitation};
-use tests::programs::{Home, Relay, Serving, body, until};
+use tests::programs::{Home, Relay, Serving, body, until, until_some};
 
 use crate::record::{batch_name, readings};
 use crate::reopen::{self, Bench, Program, said};
@@ -302,9 +302,15 @@ fn failing(fault: Fault, trace: &Path) -> Vec<OsString> {
     words
 }
 
+/// How many calls failed; waits until the tracer has written its last line.
 fn injected(trace: &Path) -> usize {
-    let text = fs::read_to_string(trace).unwrap_or_default();
-    text.matches("(INJECTED)").count()
+    until_some("the trace is whole", || {
+        let text = fs::read_to_string(trace).unwrap_or_default();
+        let process = text.split(' ').next().filter(|process| !process.is_empty())?;
+        let end = format!("{process} +++ ");
+        let is_whole = text.lines().any(|line| line.starts_with(&end));
+        is_whole.then(|| text.matches("(INJECTED)").count())
+    })
 }
 
 /// Ends a program that may have ended already.

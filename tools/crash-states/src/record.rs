@@ -8,8 +8,8 @@ use std::path::{Path, PathBuf};
 
 use tests::programs::binaries::Binary;
 use tests::programs::http::Device;
-use tests::programs::network::{device, door, invitation, number};
-use tests::programs::{Home, Reading, Relay, Serving, body, until};
+use tests::programs::network::{door, invitation, number};
+use tests::programs::{Home, Reading, Relay, Serving, body, until, until_some};
 
 use crate::trace::{self, BadLine, CALLS, Event};
 
@@ -145,6 +145,21 @@ impl Traced {
         self.is_written(before);
     }
 
+    /// A command to the running program, again until it is done: one of its syncs may fail.
+    fn insist(&self, arguments: &[&str]) -> String {
+        until_some("the command is done", || {
+            let asked = self.home.ask(arguments);
+            asked.status.success().then(|| asked.text())
+        })
+    }
+
+    fn device(&self, name: &str) -> Device {
+        let answer = self.insist(&["device", "add", name]);
+        let line = answer.lines().nth(1).and_then(|line| line.split_once(','));
+        let (_, key) = line.expect("the answer has a line with the key");
+        Device { name: name.to_owned(), key: key.to_owned() }
+    }
+
     fn serve(&self) -> (Serving, u64) {
         let before = self.length();
         (self.traced.serve(), before)
@@ -199,16 +214,15 @@ fn run(folder: &Path, failed_sync: Option<u64>) {
     let mut north_serving = north.serve();
     let south_serving = south.serve();
     for at in 0..3 {
-        north.home.tell(&["patient", "add", &format!("p-{at}"), "--name", "Somebody"]);
+        north.insist(&["patient", "add", &format!("p-{at}"), "--name", "Somebody"]);
     }
-    until("the clinic knows the other one", || north.home.tell(&["sites"]).contains(SOUTH));
+    until("the clinic knows the other one", || north.insist(&["sites"]).contains(SOUTH));
     for number in ["p-0", "p-2"] {
-        north.home.tell(&["consent", "grant", number, "--site", SOUTH]);
+        north.insist(&["consent", "grant", number, "--site", SOUTH]);
     }
-    let devices: Vec<Device> =
-        (0..DEVICES).map(|at| device(&north.home, &device_name(at))).collect();
+    let devices: Vec<Device> = (0..DEVICES).map(|at| north.device(&device_name(at))).collect();
     let settle = || {
-        north.home.tell(&["flush"]);
+        north.insist(&["flush"]);
         until("both clinics have everything", || {
             let status = hub.home.status();
             let sites = status.get("sites").and_then(serde_json::Value::as_array);
@@ -227,13 +241,13 @@ fn run(folder: &Path, failed_sync: Option<u64>) {
     hub_serving = hub.serve();
     wire.lead_to(door(&hub_serving.0));
     load(&devices, &north_serving.0, 1);
-    north.home.tell(&["flush"]);
+    north.insist(&["flush"]);
     // And not in good order.
     north.kill(north_serving);
     north_serving = north.serve();
     load(&devices, &north_serving.0, 2);
     settle();
-    north.home.tell(&["consent", "revoke", "p-2", "--site", SOUTH]);
+    north.insist(&["consent", "revoke", "p-2", "--site", SOUTH]);
     until("the other clinic has let it go", || {
         hub.home.tell(&["copies"]).lines().count() == 1 && south.is_in_step()
     });

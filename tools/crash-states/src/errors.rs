@@ -306,9 +306,12 @@ fn failing(fault: Fault, trace: &Path) -> Vec<OsString> {
 fn injected(trace: &Path) -> usize {
     until_some("the trace is whole", || {
         let text = fs::read_to_string(trace).unwrap_or_default();
-        let process = text.split(' ').next().filter(|process| !process.is_empty())?;
-        let end = format!("{process} +++ ");
-        let is_whole = text.lines().any(|line| line.starts_with(&end));
+        let process = text.split_whitespace().next()?;
+        let is_end = |line: &str| {
+            let mut words = line.split_whitespace();
+            words.next() == Some(process) && words.next() == Some("+++")
+        };
+        let is_whole = text.lines().any(is_end);
         is_whole.then(|| text.matches("(INJECTED)").count())
     })
 }

@@ -149,6 +149,7 @@ impl Traced {
     fn insist(&self, arguments: &[&str]) -> String {
         until_some("the command is done", || {
             let asked = self.home.ask(arguments);
+
             asked.status.success().then(|| asked.text())
         })
     }

@@ -6,7 +6,7 @@
     reason = "a test may stop at what it did not expect, and says when it is skipped"
 )]
 
-use std::sync::OnceLock;
+use std::sync::{Mutex, MutexGuard, OnceLock, PoisonError};
 
 use crash_states::errors::{Fault, Scene, Span};
 use crash_states::explore::{Plan, Subject, explore};
@@ -24,6 +24,13 @@ const PLANTED_STATES: u64 = 60;
 
 /// Flips in each file of each folder.
 const FLIPS: u64 = 10;
+
+/// A program that is just being started holds, for a moment, every lock of whoever starts it: no test
+/// may open a folder while another starts programs.
+fn alone() -> MutexGuard<'static, ()> {
+    static ALONE: Mutex<()> = Mutex::new(());
+    ALONE.lock().unwrap_or_else(PoisonError::into_inner)
+}
 
 /// One recording for all tests; `None` where programs cannot be traced.
 fn recording() -> Option<&'static Recording> {
@@ -44,6 +51,7 @@ fn plan(states: u64, plant: Option<Plant>) -> Plan {
 
 #[test]
 fn no_disk_that_a_power_cut_leaves_breaks_a_promise() {
+    let _alone = alone();
     let Some(recording) = recording() else { return };
     for subject in Subject::ALL {
         let found = explore(recording, subject, &plan(STATES, None));
@@ -54,12 +62,13 @@ fn no_disk_that_a_power_cut_leaves_breaks_a_promise() {
 
 #[test]
 fn after_a_sync_that_failed_no_power_cut_breaks_a_promise() {
+    let _alone = alone();
     if !can_trace() {
         println!("skipped: strace is missing or may not trace; on Debian: apt-get install strace");
         return;
     }
     let folder = tempfile::tempdir().unwrap();
-    let recording = Recording::make(folder.path(), Some(14)).unwrap();
+    let recording = Recording::make(folder.path(), Some(10)).unwrap();
     let failed = recording.north.iter().filter(|e| matches!(e.call, Call::FailedSync { .. }));
     assert!(failed.count() > 0);
     let found = explore(&recording, Subject::Ingest, &plan(STATES, None));
@@ -68,6 +77,7 @@ fn after_a_sync_that_failed_no_power_cut_breaks_a_promise() {
 
 #[test]
 fn every_planted_break_is_found_at_every_node() {
+    let _alone = alone();
     let Some(recording) = recording() else { return };
     for plant in Plant::ALL {
         for subject in Subject::ALL {
@@ -79,6 +89,7 @@ fn every_planted_break_is_found_at_every_node() {
 
 #[test]
 fn a_call_that_fails_loses_nothing_and_work_goes_on() {
+    let _alone = alone();
     if !can_trace() {
         println!("skipped: strace is missing or may not trace; on Debian: apt-get install strace");
         return;
@@ -112,6 +123,7 @@ fn a_call_that_fails_loses_nothing_and_work_goes_on() {
 
 #[test]
 fn a_flipped_bit_in_any_file_of_a_data_folder_is_named_or_without_effect() {
+    let _alone = alone();
     let folder = tempfile::tempdir().unwrap();
     let fallen = Fallen::make(folder.path());
     let mut named = 0;

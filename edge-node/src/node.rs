@@ -88,12 +88,14 @@ impl Node {
     ///
     /// [`StartError::Folder`] when there is one already; nothing is overwritten.
     pub fn init(path: &Path, random: &Random) -> Result<(), StartError> {
-        let folder = DataFolder::create(path, random)?;
-        host::folder::write_whole(&folder.config(), crate::config::EXAMPLE.as_bytes())?;
-        let mut conn =
-            store::open(&folder.database(), &folder.database_key()?, store::Access::Write)?;
-        store::migrate(&mut conn, schema::EDGE)?;
-        Ok(())
+        let made = DataFolder::create(path, random, |folder| -> Result<(), StartError> {
+            host::folder::write_whole(&folder.config(), crate::config::EXAMPLE.as_bytes())?;
+            let (database, key) = (folder.database(), folder.database_key()?);
+            let mut conn = store::open(&database, &key, store::Access::Write)?;
+            store::migrate(&mut conn, schema::EDGE)?;
+            Ok(())
+        });
+        made.map(|_| ())
     }
 
     /// Opens the data folder at `path`, which no other program may hold. Needs a tokio runtime.

@@ -9,7 +9,7 @@ use std::io;
 use std::os::unix::fs::{DirBuilderExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 
-use store::DatabaseKey;
+use store::{DatabaseKey, StoreError, WalState};
 use zeroize::Zeroizing;
 
 pub use atomic::write_whole;
@@ -73,6 +73,9 @@ pub enum FolderError {
         /// The file.
         path: PathBuf,
     },
+    /// The log of the database.
+    #[error(transparent)]
+    Log(#[from] StoreError),
     /// The system refused.
     #[error("{doing} {}", path.display())]
     Io {
@@ -124,30 +127,38 @@ pub struct Seeds {
 }
 
 impl DataFolder {
-    /// Makes the folder, its database key and its two key seeds.
+    /// Makes the folder, its database key and its two key seeds, and lets `fill` make the rest.
     ///
     /// # Errors
     ///
-    /// [`FolderError::AlreadyThere`] when it holds a key already; nothing is overwritten. An empty
-    /// folder, and one where an earlier attempt was interrupted before the last key, is taken.
-    pub fn create(path: &Path, random: &Random) -> Result<Self, FolderError> {
+    /// [`FolderError::AlreadyThere`] when it is complete; nothing is overwritten. An empty folder, and
+    /// one where an earlier attempt was interrupted, is taken: keys that it has are kept, and `fill`
+    /// finds what it made before. Those of `fill`.
+    pub fn create<E: From<FolderError>>(
+        path: &Path,
+        random: &Random,
+        fill: impl FnOnce(&Self) -> Result<(), E>,
+    ) -> Result<Self, E> {
         DirBuilder::new()
             .recursive(true)
             .mode(0o700)
             .create(path)
             .map_err(FolderError::io("making", path))?;
+        atomic::sync_names_above(path)?;
         let folder = Self::open(path)?;
-        // The last key to be written: with it the folder is complete.
+        // The last to be written: with it the folder is complete.
         let last = folder.file(TLS_KEY_FILE);
         if last.exists() {
-            return Err(FolderError::AlreadyThere { path: path.to_owned() });
+            return Err(FolderError::AlreadyThere { path: path.to_owned() }.into());
         }
-        for name in [DATABASE_KEY_FILE, NODE_KEY_FILE, TLS_KEY_FILE] {
-            match secret::make(&folder.file(name), &Zeroizing::new(random.bytes())) {
-                Ok(()) | Err(FolderError::AlreadyThere { .. }) => {}
-                Err(error) => return Err(error),
-            }
-        }
+        let make = |name| match secret::make(&folder.file(name), &Zeroizing::new(random.bytes())) {
+            Ok(()) | Err(FolderError::AlreadyThere { .. }) => Ok(()),
+            Err(error) => Err(error),
+        };
+        make(DATABASE_KEY_FILE)?;
+        make(NODE_KEY_FILE)?;
+        fill(&folder)?;
+        make(TLS_KEY_FILE)?;
         Ok(folder)
     }
 
@@ -198,10 +209,15 @@ impl DataFolder {
     ///
     /// # Errors
     ///
-    /// [`FolderError::Lost`].
+    /// [`FolderError::Lost`], and [`FolderError::Log`] when the log beside it has lost writes.
     pub fn existing_database(&self) -> Result<PathBuf, FolderError> {
         let path = self.database();
         fs::metadata(&path).map_err(FolderError::io("reading", &path))?;
+        if store::check_wal(&path)? == WalState::LastWriteTorn {
+            tracing::warn!(
+                "the last write was not whole and is left out, as is right after a power cut"
+            );
+        }
         Ok(path)
     }
 
@@ -273,6 +289,10 @@ mod tests {
         Random::seeded(1)
     }
 
+    fn create(path: &Path, random: &Random) -> Result<DataFolder, FolderError> {
+        DataFolder::create(path, random, |_| Ok(()))
+    }
+
     fn set_mode(path: &Path, mode: u32) {
         fs::set_permissions(path, fs::Permissions::from_mode(mode)).unwrap();
     }
@@ -281,7 +301,7 @@ mod tests {
     fn a_new_folder_has_three_different_keys_that_only_its_owner_reads() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("clinic/data");
-        let folder = DataFolder::create(&path, &random()).unwrap();
+        let folder = create(&path, &random()).unwrap();
         let seeds = folder.seeds().unwrap();
         assert_ne!(*seeds.node, *seeds.tls);
         let mode = |path: &Path| fs::metadata(path).unwrap().permissions().mode() & 0o777;
@@ -298,32 +318,48 @@ mod tests {
     fn a_folder_in_use_or_complete_is_not_made_again() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let folder = DataFolder::create(&path, &random()).unwrap();
+        let folder = create(&path, &random()).unwrap();
         assert!(matches!(DataFolder::open(&path), Err(FolderError::Held { .. })));
         drop(folder);
-        assert!(matches!(
-            DataFolder::create(&path, &random()),
-            Err(FolderError::AlreadyThere { .. })
-        ));
+        assert!(matches!(create(&path, &random()), Err(FolderError::AlreadyThere { .. })));
     }
 
     #[test]
     fn an_interrupted_start_is_finished_with_the_keys_it_had() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let folder = DataFolder::create(&path, &random()).unwrap();
+        let folder = create(&path, &random()).unwrap();
         let node = *folder.seeds().unwrap().node;
         fs::remove_file(folder.file(TLS_KEY_FILE)).unwrap();
         drop(folder);
-        let folder = DataFolder::create(&path, &Random::seeded(2)).unwrap();
+        let folder = create(&path, &Random::seeded(2)).unwrap();
         assert_eq!(*folder.seeds().unwrap().node, node);
+    }
+
+    #[test]
+    fn a_folder_is_complete_only_when_all_of_it_is_made() {
+        let parent = tempfile::tempdir().unwrap();
+        let path = parent.path().join("data");
+        let full = || FolderError::Io {
+            doing: "writing",
+            path: path.clone(),
+            source: io::ErrorKind::StorageFull.into(),
+        };
+        assert!(DataFolder::create(&path, &random(), |_| Err(full())).is_err());
+        let mut filled = false;
+        let folder = DataFolder::create(&path, &random(), |folder| {
+            filled = true;
+            folder.database_key().map(|_| ())
+        });
+        folder.unwrap().seeds().unwrap();
+        assert!(filled);
     }
 
     #[test]
     fn what_others_can_read_is_refused_with_the_command_that_mends_it() {
         let parent = tempfile::tempdir().unwrap();
         let path = parent.path().join("data");
-        let folder = DataFolder::create(&path, &random()).unwrap();
+        let folder = create(&path, &random()).unwrap();
         for mode in [0o640, 0o604, 0o620] {
             set_mode(&folder.file(DATABASE_KEY_FILE), mode);
             let error = folder.database_key().unwrap_err();
@@ -338,7 +374,7 @@ mod tests {
     #[test]
     fn what_a_folder_has_lost_is_not_made_anew() {
         let parent = tempfile::tempdir().unwrap();
-        let folder = DataFolder::create(&parent.path().join("data"), &random()).unwrap();
+        let folder = create(&parent.path().join("data"), &random()).unwrap();
         let said = folder.existing_database().unwrap_err().to_string();
         assert!(said.contains("data.db is missing from a folder that is in use"), "{said}");
         fs::write(folder.database(), "").unwrap();

@@ -1,4 +1,4 @@
-//! Emptying the WAL, so that nothing older than the database stays beside it.
+//! Moving the WAL into the database file: as often as needed, and as a whole.
 
 use std::time::Duration;
 
@@ -10,6 +10,33 @@ use crate::open::BUSY_TIMEOUT;
 /// Moves everything into the database file and cuts the WAL to nothing; the first number says
 /// whether somebody who reads was in the way.
 const TRUNCATE: &str = "PRAGMA wal_checkpoint(TRUNCATE)";
+
+/// Pages in the WAL before it is checkpointed: 16 MiB, so that a burst is not slowed by checkpoints.
+const WAL_PAGES: i64 = 4_000;
+
+/// How many pages the WAL has; moves none.
+const LENGTH: &str = "PRAGMA wal_checkpoint(NOOP)";
+
+/// Moves what nobody reads at this moment; the next write begins the WAL anew when that was all.
+const MOVE: &str = "PRAGMA wal_checkpoint(PASSIVE)";
+
+/// Moves a WAL that has grown long into the database file, as far as readers allow it; for the writer,
+/// after a commit.
+///
+/// # Errors
+///
+/// The database's. After any but [`StoreError::DiskFull`] nobody knows which of the moved pages are on
+/// the disk, and only a connection that starts from the WAL anew may be trusted: SQLite remembers
+/// what it moved before and would not move that again.
+pub fn checkpoint_when_due(conn: &Connection) -> Result<(), StoreError> {
+    let column = |sql, at| -> rusqlite::Result<i64> {
+        conn.prepare_cached(sql)?.query_row([], |row| row.get(at))
+    };
+    if column(LENGTH, 1)? >= WAL_PAGES {
+        column(MOVE, 0)?;
+    }
+    Ok(())
+}
 
 /// Empties the WAL unless somebody reads at this moment; answers whether it did. Pages that were
 /// deleted or changed are in the file and in older versions in the WAL: after this only the newest
@@ -32,6 +59,22 @@ mod tests {
 
     use super::*;
     use crate::{Access, DatabaseKey, open, snapshot};
+
+    #[test]
+    fn a_long_wal_is_moved_and_a_short_one_is_not() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let conn = open(&path, &DatabaseKey::new([1; 32]), Access::Write).unwrap();
+        conn.execute_batch("CREATE TABLE note (x BLOB NOT NULL) STRICT").unwrap();
+        let length = || fs::metadata(&path).unwrap().len();
+        let before = length();
+        checkpoint_when_due(&conn).unwrap();
+        assert_eq!(length(), before);
+        conn.execute("INSERT INTO note VALUES (zeroblob(20000000))", []).unwrap();
+        assert_eq!(length(), before, "SQLite moves nothing by itself");
+        checkpoint_when_due(&conn).unwrap();
+        assert!(length() > before + 20_000_000);
+    }
 
     #[test]
     fn the_wal_is_emptied_unless_somebody_reads() {

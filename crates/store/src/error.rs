@@ -41,6 +41,16 @@ pub enum StoreError {
     /// The database file cannot be made or opened.
     #[error("the database file cannot be opened")]
     File(#[source] std::io::Error),
+    /// The system lets us read the file and not write it.
+    #[error("the database file can be read and not written")]
+    ReadOnly,
+    /// Writes that were synced into the WAL cannot be read any more.
+    #[error(
+        "data.db-wal is damaged: writes that were acknowledged cannot be read any more. Keep a copy of \
+         the folder and set the machine up as a new one; what the hub has is safe there. Going on with \
+         the rest would contradict what others were told"
+    )]
+    WalDamaged,
     /// Anything else SQLite reports.
     #[error("the database reports an error")]
     Sqlite(#[source] rusqlite::Error),

@@ -14,7 +14,9 @@ pub struct Room {
     pub scripts: &'static [(&'static str, &'static str)],
 }
 
-/// Brings the tables of every room to their newest form. Runs at each start; does nothing twice.
+/// Brings the tables of every room to their newest form. Runs at each start; does nothing twice. A
+/// room's scripts and the note that they ran are one transaction: after a power cut between them the
+/// tables would be there, the scripts would run again, and the program could never start.
 ///
 /// # Errors
 ///
@@ -29,6 +31,7 @@ pub fn migrate(conn: &mut Connection, rooms: &[Room]) -> Result<(), StoreError> 
             .collect::<Result<Vec<_>, _>>()
             .map_err(failed)?;
         refinery::Runner::new(&scripts)
+            .set_grouped(true)
             .set_migration_table_name(format!("migrations_{}", room.name))
             .run(conn)
             .map_err(failed)?;
@@ -61,6 +64,20 @@ mod tests {
         let (x, day): (String, Option<i64>) =
             conn.query_row("SELECT x, day FROM note", [], |r| Ok((r.get(0)?, r.get(1)?))).unwrap();
         assert_eq!((x.as_str(), day), ("kept", None));
+    }
+
+    #[test]
+    fn a_script_and_the_note_that_it_ran_are_there_together_or_not_at_all() {
+        let mut conn = crate::open_in_memory().unwrap();
+        migrate(&mut conn, &[FIRST]).unwrap();
+        conn.execute_batch(
+            "CREATE TRIGGER no_note BEFORE INSERT ON migrations_notes
+             BEGIN SELECT raise(ABORT, 'planted'); END",
+        )
+        .unwrap();
+        assert!(migrate(&mut conn, &[GROWN]).is_err());
+        conn.execute_batch("DROP TRIGGER no_note").unwrap();
+        migrate(&mut conn, &[GROWN]).unwrap();
     }
 
     #[test]

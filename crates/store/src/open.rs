@@ -5,6 +5,7 @@ use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::Path;
 use std::time::Duration;
 
+use rusqlite::config::DbConfig;
 use rusqlite::{Connection, OpenFlags};
 
 use crate::{DatabaseKey, StoreError};
@@ -26,9 +27,6 @@ const SQLITE_VERSION_MIN: i32 = 3_051_003;
 const WRITER_CACHE_KIB: i32 = 32 * 1024;
 const READER_CACHE_KIB: i32 = 4 * 1024;
 
-/// Pages in the WAL before it is checkpointed: 16 MiB, so that a burst is not slowed by checkpoints.
-const WAL_PAGES: i32 = 4_000;
-
 /// How long a connection waits for another to release the file. Only start-up and checkpoints meet.
 pub(crate) const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
@@ -39,7 +37,8 @@ const STATEMENTS_CACHED: usize = 256;
 ///
 /// # Errors
 ///
-/// [`StoreError::WrongKey`] when the file does not open with `key`; [`StoreError::TooOld`] and
+/// [`StoreError::WrongKey`] when the file does not open with `key`; [`StoreError::ReadOnly`] when it is
+/// to be written and opens for reading only; [`StoreError::TooOld`] and
 /// [`StoreError::Setting`] when the linked SQLite cannot give what durability rests on.
 pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection, StoreError> {
     let flags = OpenFlags::SQLITE_OPEN_NO_MUTEX
@@ -51,6 +50,10 @@ pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection
         make_private(path)?;
     }
     let conn = Connection::open_with_flags(path, flags)?;
+    // When the file does not open for writing SQLite opens it for reading, and refuses each write.
+    if access == Access::Write && conn.is_readonly("main")? {
+        return Err(StoreError::ReadOnly);
+    }
     // Without this SQLCipher prints every failed open to standard error.
     conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
     conn.execute_batch(&key.pragma())?;
@@ -87,6 +90,15 @@ pub fn copy_in_memory(conn: &Connection) -> Result<Connection, StoreError> {
     Ok(copy)
 }
 
+/// Closes a connection and leaves the WAL as it is, for the next who opens the database to start from.
+///
+/// Otherwise the last to close brings what it thinks is missing from the WAL into the database and
+/// deletes the WAL: after a failed sync that may be less than what is missing on the disk.
+pub fn close_as_it_is(conn: Connection) {
+    // If it cannot be set, the connection is in no state to checkpoint either.
+    let _ = conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true);
+}
+
 fn prepare(conn: &Connection, access: Access) -> Result<(), StoreError> {
     if rusqlite::version_number() < SQLITE_VERSION_MIN {
         return Err(StoreError::TooOld { found: rusqlite::version().to_owned() });
@@ -104,12 +116,15 @@ fn prepare(conn: &Connection, access: Access) -> Result<(), StoreError> {
         Access::Read => READER_CACHE_KIB,
     };
     conn.pragma_update(None, "cache_size", -cache_kib)?;
-    if access == Access::Write {
+    if access == Access::Read {
+        conn.set_db_config(DbConfig::SQLITE_DBCONFIG_NO_CKPT_ON_CLOSE, true)?;
+    } else {
         let mode: String = conn.query_row("PRAGMA journal_mode = WAL", [], |row| row.get(0))?;
         if mode != "wal" {
             return Err(StoreError::Setting { setting: "journal_mode = WAL" });
         }
-        conn.pragma_update(None, "wal_autocheckpoint", WAL_PAGES)?;
+        // SQLite's own checkpoints keep their errors to themselves; see `checkpoint_when_due`.
+        conn.pragma_update(None, "wal_autocheckpoint", 0)?;
     }
     conn.pragma_update(None, "synchronous", "FULL")?;
     check_synchronous(conn)

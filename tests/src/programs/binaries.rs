@@ -46,11 +46,13 @@ impl Binary {
     }
 }
 
-/// Builds both and answers their folder, `target/debug` or that of another profile: two above the
-/// test's own executable.
+/// Builds both and answers their folder, `target/debug` or that of another profile: the folder of a
+/// tool's own executable, and the one above a test's.
 fn build() -> PathBuf {
     let own = std::env::current_exe().expect("the system says where this program is");
-    let folder = own.ancestors().nth(2).expect("cargo puts tests two folders deep").to_owned();
+    let folder = own.parent().expect("a file lies in a folder");
+    let folder = if folder.ends_with("deps") { folder.parent().unwrap_or(folder) } else { folder };
+    let folder = folder.to_owned();
     let target = folder.parent().expect("a profile lies in the target folder");
     let profile = match folder.file_name().and_then(|name| name.to_str()) {
         // The folder of the profile `dev` has a name of its own.

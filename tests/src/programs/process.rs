@@ -1,5 +1,6 @@
 //! A program with its data folder: asked once, or serving until it is killed or stopped.
 
+use std::ffi::OsString;
 use std::io::{BufRead as _, BufReader, Read};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
@@ -20,6 +21,7 @@ pub struct Home {
     binary: Binary,
     path: PathBuf,
     variables: Vec<(&'static str, &'static str)>,
+    under: Vec<OsString>,
 }
 
 /// What a command answered.
@@ -49,13 +51,20 @@ impl Home {
     /// The folder `name` below `parent`; nothing is made yet.
     #[must_use]
     pub fn new(binary: Binary, parent: &Path, name: &str) -> Self {
-        Self { binary, path: parent.join(name), variables: Vec::new() }
+        Self { binary, path: parent.join(name), variables: Vec::new(), under: Vec::new() }
     }
 
     /// The same with an environment variable for the program.
     #[must_use]
     pub fn with_variable(mut self, name: &'static str, value: &'static str) -> Self {
         self.variables.push((name, value));
+        self
+    }
+
+    /// The same, run by another program: its name and its arguments, before those of ours.
+    #[must_use]
+    pub fn under(mut self, program: Vec<OsString>) -> Self {
+        self.under = program;
         self
     }
 
@@ -73,7 +82,8 @@ impl Home {
     #[must_use]
     pub fn database_key(&self) -> [u8; 32] {
         let text = std::fs::read_to_string(self.path.join("database.key")).expect("a key file");
-        let key = data_encoding::HEXLOWER.decode(text.trim_end().as_bytes()).expect("hex");
+        let (digits, _) = text.split_once(' ').expect("a checksum behind the key");
+        let key = data_encoding::HEXLOWER.decode(digits.as_bytes()).expect("hex");
         key.try_into().expect("32 bytes")
     }
 
@@ -160,6 +170,19 @@ impl Home {
     #[track_caller]
     #[must_use]
     pub fn serve(&self) -> Serving {
+        self.try_serve().unwrap_or_else(|said| panic!("{said}"))
+    }
+
+    /// The same, for a program that may refuse.
+    ///
+    /// # Errors
+    ///
+    /// What it said, when it ended instead.
+    ///
+    /// # Panics
+    ///
+    /// When it cannot be started.
+    pub fn try_serve(&self) -> Result<Serving, String> {
         let arguments = match self.binary {
             Binary::Hub => &["--listen", "127.0.0.1:0", "--sync-listen", "127.0.0.1:0"][..],
             Binary::EdgeNode => &["--listen", "127.0.0.1:0"],
@@ -167,8 +190,7 @@ impl Home {
         self.serve_with(arguments)
     }
 
-    #[track_caller]
-    fn serve_with(&self, arguments: &[&str]) -> Serving {
+    fn serve_with(&self, arguments: &[&str]) -> Result<Serving, String> {
         let clock = Clock::system();
         let mut child = self
             .command(&[&["serve"], arguments].concat())
@@ -198,17 +220,26 @@ impl Home {
         else {
             let _ = serving.child.kill();
             let status = serving.child.wait();
-            panic!("{} does not serve ({status:?}): {}", serving.name, serving.said());
+            serving.finished();
+            return Err(format!(
+                "{} does not serve ({status:?}): {}",
+                serving.name,
+                serving.said()
+            ));
         };
         serving.http = http;
         serving.quic = quic;
         serving.started_in = Duration::from_nanos(clock.monotonic_nanos());
-        serving
+        Ok(serving)
     }
 
     fn command(&self, arguments: &[&str]) -> Command {
-        let mut command = Command::new(self.binary.path());
+        let words = self.under.iter().cloned().chain([self.binary.path().into_os_string()]);
+        let words: Vec<OsString> = words.collect();
+        let (program, before) = words.split_first().expect("our own program is among them");
+        let mut command = Command::new(program);
         command
+            .args(before)
             .arg("--data")
             .arg(&self.path)
             .args(arguments)

@@ -23,6 +23,10 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("perl", "perl; on Debian: apt-get install perl"),
 ];
 
+/// A program that some tests record others with: its name, and its package on Debian. They say so and
+/// are skipped without it, so a system where it cannot be installed still gets through.
+const RECORDER: (&str, &str) = ("strace", "strace");
+
 /// Components of the Rust toolchain: a question that only works when it is there, and its name.
 const COMPONENTS: [(&[&str], &str); 2] =
     [(&["fmt", "--version"], "rustfmt"), (&["clippy", "--version"], "clippy")];
@@ -77,7 +81,8 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Looks for what the checks need, and installs the parts of the toolchain that are missing.
+/// Looks for what the checks need, and installs the parts of the toolchain and the recorder when they
+/// are missing.
 fn tools(out: &mut dyn Write) -> io::Result<bool> {
     let path = std::env::var_os("PATH").unwrap_or_default();
     let missing: Vec<_> =
@@ -98,7 +103,25 @@ fn tools(out: &mut dyn Write) -> io::Result<bool> {
             ready = false;
         }
     }
+    recorder(out, &path)?;
     Ok(ready)
+}
+
+/// Installs the recorder where that is permitted.
+fn recorder(out: &mut dyn Write, path: &OsString) -> io::Result<()> {
+    let (program, package) = RECORDER;
+    if find(program, path).is_some() {
+        return Ok(());
+    }
+    writeln!(out, "    apt-get install {package}")?;
+    out.flush()?;
+    let mut install = Command::new("apt-get");
+    install.args(["install", "--yes", "--no-install-recommends", package]);
+    if !answers(&mut install) {
+        let without = "power cuts and failing calls are not tried";
+        writeln!(out, "    missing: {program}; {without}; on Debian: apt-get install {package}")?;
+    }
+    Ok(())
 }
 
 /// Where in `path` the program is.

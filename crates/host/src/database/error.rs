@@ -10,7 +10,8 @@ pub(crate) const WRITE_REFUSED: &str = "the write was refused";
 /// What [`ReadError::Refused`] says.
 pub(crate) const READ_REFUSED: &str = "the read was refused";
 
-/// Why a write is not stored. Whatever the reason, nothing of it is.
+/// Why a write is not stored. Whatever the reason, nothing of it is; only after an input/output error
+/// of the disk may all of it turn out to be, which whoever sends it again is told.
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum WriteError<E> {

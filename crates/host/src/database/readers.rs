@@ -1,6 +1,6 @@
 //! Connections that only read, beside the writer and each other.
 
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, PoisonError, RwLock};
 
 use store::{Connection, StoreError};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
@@ -16,10 +16,19 @@ pub const READERS: usize = 4;
 #[derive(Clone, Debug)]
 pub struct Readers(Arc<Pool>);
 
-#[derive(Debug)]
 struct Pool {
     free: Mutex<Vec<Connection>>,
+    /// Opens another where one was closed.
+    open: Box<dyn Fn() -> Result<Connection, StoreError> + Send + Sync>,
     permits: Arc<Semaphore>,
+    /// Read by whoever reads, so that who must be alone with the file waits for all of them.
+    gate: RwLock<()>,
+}
+
+impl std::fmt::Debug for Pool {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Pool")
+    }
 }
 
 impl Readers {
@@ -30,13 +39,23 @@ impl Readers {
     /// Those of `open`.
     pub fn open(
         count: usize,
-        open: impl Fn() -> Result<Connection, StoreError>,
+        open: impl Fn() -> Result<Connection, StoreError> + Send + Sync + 'static,
     ) -> Result<Self, StoreError> {
         let free = (0..count).map(|_| open()).collect::<Result<Vec<_>, _>>()?;
         Ok(Self(Arc::new(Pool {
             free: Mutex::new(free),
+            open: Box::new(open),
             permits: Arc::new(Semaphore::new(count)),
+            gate: RwLock::new(()),
         })))
+    }
+
+    /// Runs `work` while no reader has the file open: waits for those that read, and lets those that
+    /// come meanwhile wait.
+    pub(super) fn while_closed<R>(&self, work: impl FnOnce() -> R) -> R {
+        let _alone = self.0.gate.write().unwrap_or_else(PoisonError::into_inner);
+        self.0.free.lock().unwrap_or_else(PoisonError::into_inner).clear();
+        work()
     }
 
     /// Runs `work` on one state of the database, on a thread that may wait for the disk.
@@ -56,13 +75,13 @@ impl Readers {
         let permit = permits.acquire_owned().await.map_err(|_| ReadError::Stopped)?;
         let pool = Arc::clone(&self.0);
         let reading = spawn_blocking(move || {
-            let loan = Loan::take(pool, permit)?;
-            Some(loan.run(work))
+            let gate = Arc::clone(&pool);
+            let _open = gate.gate.read().unwrap_or_else(PoisonError::into_inner);
+            Loan::take(pool, permit)?.run(work)
         });
         match reading.await {
-            Ok(Some(Ok(result))) => result.map_err(ReadError::Refused),
-            Ok(Some(Err(error))) => Err(ReadError::Store(error)),
-            Ok(None) => Err(ReadError::Stopped),
+            Ok(Ok(result)) => result.map_err(ReadError::Refused),
+            Ok(Err(error)) => Err(ReadError::Store(error)),
             Err(failed) if failed.is_panic() => Err(ReadError::Panicked),
             Err(_) => Err(ReadError::Stopped),
         }
@@ -79,9 +98,10 @@ struct Loan {
 }
 
 impl Loan {
-    fn take(pool: Arc<Pool>, permit: OwnedSemaphorePermit) -> Option<Self> {
-        let conn = pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop()?;
-        Some(Self { conn: Some(conn), pool, _permit: permit })
+    fn take(pool: Arc<Pool>, permit: OwnedSemaphorePermit) -> Result<Self, StoreError> {
+        let free = pool.free.lock().unwrap_or_else(PoisonError::into_inner).pop();
+        let conn = free.map_or_else(&pool.open, Ok)?;
+        Ok(Self { conn: Some(conn), pool, _permit: permit })
     }
 
     fn run<R>(&self, work: impl FnOnce(&Connection) -> R) -> Result<R, StoreError> {

@@ -3,6 +3,10 @@
 //! A commit waits for the disk, once for a whole group. While it waits the queue fills, and what
 //! has come by then is the next group: under load the groups grow by themselves, alone a write is
 //! committed at once. Nobody is answered before the commit that holds their write has returned.
+//!
+//! After a failed sync the system shows what is not on the disk, and says of a second sync that all
+//! is well. So nothing is acknowledged any more until the file was closed by everybody, opened anew,
+//! written out from its WAL and checked: see [`Desk::recover`].
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -10,8 +14,8 @@ use std::time::{Duration, Instant};
 use store::{Connection, Group, StoreError};
 use tokio::sync::{mpsc, oneshot, watch};
 
-use super::WriteError;
 use super::job::{Job, job};
+use super::{Readers, WriteError};
 use crate::clock::instant_now;
 
 /// Writes that may wait. At 60 us for a batch of readings a full queue is 60 ms of work; whoever
@@ -57,21 +61,22 @@ enum Message<S> {
 }
 
 impl<S: Reset + Send + 'static> Writer<S> {
-    /// Opens the database with `open` and starts the thread. `open` is called again after an
-    /// input/output error at a commit: what the operating system then holds in its cache is not
-    /// what is on the disk, so the connection cannot be trusted any more.
+    /// Opens the database with `open` and starts the thread. After an input/output error `readers`
+    /// are closed for as long as it takes to open the database anew and to check it.
     ///
     /// # Errors
     ///
     /// Those of `open`; [`StoreError::Thread`] when the system gives no thread.
     pub fn start(
         open: impl Fn() -> Result<Connection, StoreError> + Send + 'static,
+        readers: Readers,
         state: S,
     ) -> Result<Self, StoreError> {
         let conn = open()?;
         let (queue, jobs) = mpsc::channel(QUEUE_JOBS_MAX);
         let (committed, commits) = watch::channel(0);
-        let mut desk = Desk { open, conn: Some(conn), state, committed, group: Vec::new() };
+        let conn = Trust::Sound(conn);
+        let mut desk = Desk { open, readers, conn, state, committed, group: Vec::new() };
         std::thread::Builder::new()
             .name("writer".to_owned())
             .spawn(move || desk.work_through(jobs))
@@ -153,11 +158,24 @@ impl<S: Reset + Send + 'static> Writer<S> {
     }
 }
 
+/// The connection, and how far it can be relied on.
+enum Trust {
+    /// What it commits is on the disk.
+    Sound(Connection),
+    /// A commit failed. What was committed before it is in the WAL for certain.
+    CommitFailed(Connection),
+    /// Bringing the WAL into the database failed, or what came after that. Kept only because readers
+    /// cannot open the database alone.
+    Doubtful(Connection),
+    /// The database could not be opened.
+    Closed,
+}
+
 /// What the thread works with.
 struct Desk<S, O> {
     open: O,
-    /// `None` after a failure that the connection may not have survived.
-    conn: Option<Connection>,
+    readers: Readers,
+    conn: Trust,
     state: S,
     committed: watch::Sender<u64>,
     /// The jobs of the group at hand; kept to reuse its memory.
@@ -189,21 +207,79 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
                 Some(Message::Job(_)) | None => {}
             }
         }
-        // Closing the last connection moves the WAL into the database file.
-        self.conn = None;
+        match std::mem::replace(&mut self.conn, Trust::Closed) {
+            // Closing the last connection moves the WAL into the database file.
+            Trust::Sound(conn) => drop(conn),
+            Trust::CommitFailed(conn) | Trust::Doubtful(conn) => store::close_as_it_is(conn),
+            Trust::Closed => {}
+        }
         for ended in waiting_for_end {
             let _ = ended.send(());
         }
     }
 
     /// Answers `false` where it cannot be done now.
-    fn empty_wal(&self, ended: oneshot::Sender<bool>) {
-        let emptied = self.conn.as_ref().map(store::empty_wal);
-        if let Some(Err(error)) = &emptied {
+    fn empty_wal(&mut self, ended: oneshot::Sender<bool>) {
+        let emptied = self.sound().and_then(|conn| {
+            let emptied = store::empty_wal(&conn);
+            self.keep(conn, emptied.as_ref().err(), Trust::Doubtful);
+            emptied
+        });
+        if let Err(error) = &emptied {
             tracing::warn!(%error, "the WAL could not be emptied");
         }
         // Whoever no longer waits will ask again.
-        let _ = ended.send(matches!(emptied, Some(Ok(true))));
+        let _ = ended.send(matches!(emptied, Ok(true)));
+    }
+
+    /// Takes the connection, recovered if it must be.
+    fn sound(&mut self) -> Result<Connection, StoreError> {
+        match std::mem::replace(&mut self.conn, Trust::Closed) {
+            Trust::Sound(conn) => Ok(conn),
+            other @ (Trust::CommitFailed(_) | Trust::Doubtful(_) | Trust::Closed) => {
+                self.recover(other)
+            }
+        }
+    }
+
+    /// Puts the connection back after work that ended with `error`, if any.
+    fn keep(
+        &mut self,
+        conn: Connection,
+        error: Option<&StoreError>,
+        otherwise: impl FnOnce(Connection) -> Trust,
+    ) {
+        let is_sound = error.is_none_or(leaves_the_connection_sound);
+        self.conn = if is_sound { Trust::Sound(conn) } else { otherwise(conn) };
+    }
+
+    /// Starts over from what is certain: closes the database for everybody, opens it anew, writes
+    /// everything that is in the WAL into the file, empties the WAL, and checks every page.
+    fn recover(&mut self, before: Trust) -> Result<Connection, StoreError> {
+        let readers = self.readers.clone();
+        readers.while_closed(|| {
+            match before {
+                Trust::CommitFailed(conn) => {
+                    // While this connection knows that the last commit is not one: whoever opens
+                    // the WAL anew would find it there, whole, and believe it.
+                    let _ = store::empty_wal(&conn);
+                    store::close_as_it_is(conn);
+                }
+                Trust::Doubtful(conn) | Trust::Sound(conn) => store::close_as_it_is(conn),
+                Trust::Closed => {}
+            }
+            let conn = (self.open)()?;
+            match store::empty_wal(&conn).and_then(|_| store::check_file(&conn)) {
+                Ok(()) => {
+                    tracing::warn!("the database was opened anew and is whole");
+                    Ok(conn)
+                }
+                Err(error) => {
+                    self.conn = Trust::Doubtful(conn);
+                    Err(error)
+                }
+            }
+        })
     }
 
     /// Runs `first` and what is queued behind it, commits, answers. Gives back a message that is no
@@ -214,12 +290,10 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
         jobs: &mut mpsc::Receiver<Message<S>>,
     ) -> Option<Message<S>> {
         let mut other = None;
-        let stored = match self.conn.take().map_or_else(&self.open, Ok) {
+        let stored = match self.sound() {
             Ok(conn) => {
                 let stored = self.run_group(&conn, first, jobs, &mut other);
-                if stored.as_ref().err().is_none_or(leaves_the_connection_sound) {
-                    self.conn = Some(conn);
-                }
+                self.keep(conn, stored.as_ref().err(), Trust::CommitFailed);
                 stored
             }
             Err(error) => {
@@ -233,6 +307,7 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
                     self.committed.send_modify(|count| *count += 1);
                 }
                 self.group.drain(..).for_each(|job| job.answer(Ok(())));
+                self.checkpoint();
             }
             Err(error) => {
                 tracing::error!(error = %error, count = self.group.len(), "a commit failed");
@@ -242,6 +317,16 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
             }
         }
         other
+    }
+
+    /// Keeps the WAL from growing without end; nobody waits for it.
+    fn checkpoint(&mut self) {
+        let Ok(conn) = self.sound() else { return };
+        let moved = store::checkpoint_when_due(&conn);
+        if let Err(error) = &moved {
+            tracing::error!(%error, "the WAL could not be brought into the database");
+        }
+        self.keep(conn, moved.as_ref().err(), Trust::Doubtful);
     }
 
     /// Answers whether anything was written.
@@ -292,8 +377,8 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
     }
 }
 
-/// A full disk and an undone transaction are ordinary; after anything else the connection is
-/// opened anew.
+/// A full disk and an undone transaction are ordinary: nothing was synced in vain, and what was
+/// written of it is written over by the next. After anything else the connection is opened anew.
 fn leaves_the_connection_sound(error: &StoreError) -> bool {
     matches!(error, StoreError::DiskFull | StoreError::Undone)
 }

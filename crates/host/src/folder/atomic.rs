@@ -58,6 +58,20 @@ fn sync_folder_of(path: &Path) -> Result<(), FolderError> {
         .map_err(FolderError::io("writing", folder))
 }
 
+/// Puts the name of the folder at `path`, and those of the folders above it that may be as new, on
+/// the disk.
+pub(super) fn sync_names_above(path: &Path) -> Result<(), FolderError> {
+    for below in path.ancestors().filter(|below| below.file_name().is_some()) {
+        match sync_folder_of(below) {
+            // Whoever may not look into a folder has made nothing in it.
+            Err(FolderError::Io { source, .. })
+                if source.kind() == io::ErrorKind::PermissionDenied => {}
+            done => done?,
+        }
+    }
+    Ok(())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -1,4 +1,5 @@
-//! Files that hold 32 secret bytes each, as one line of hexadecimal digits.
+//! Files that hold 32 secret bytes each, as one line of hexadecimal digits with a checksum behind them:
+//! a key with a flipped bit is another key, and the node would be somebody else.
 
 use std::fs::File;
 use std::io::Read;
@@ -10,12 +11,19 @@ use zeroize::Zeroizing;
 
 use super::{FolderError, OTHERS, atomic};
 
-/// 64 digits and a line end; more is no key.
-const TEXT_BYTES_MAX: u64 = 66;
+/// 64 digits, a space, 8 digits of the checksum and a line end; more is no key.
+const TEXT_BYTES_MAX: u64 = 75;
+
+/// The first bytes of a BLAKE3 hash. They betray nothing of 256 random bits that stand beside them.
+const CHECK_BYTES: usize = 4;
 
 /// Writes `bytes` to a file that is not there yet.
 pub(super) fn make(path: &Path, bytes: &Zeroizing<[u8; 32]>) -> Result<(), FolderError> {
-    let text = Zeroizing::new(HEXLOWER_PERMISSIVE.encode(bytes.as_ref()) + "\n");
+    let mut text = Zeroizing::new(String::with_capacity(80));
+    text.push_str(&Zeroizing::new(HEXLOWER_PERMISSIVE.encode(bytes.as_ref())));
+    text.push(' ');
+    text.push_str(&HEXLOWER_PERMISSIVE.encode(&check(bytes)));
+    text.push('\n');
     atomic::write_new(path, text.as_bytes())
 }
 
@@ -31,10 +39,23 @@ pub(super) fn read(path: &Path) -> Result<Zeroizing<[u8; 32]>, FolderError> {
     file.take(TEXT_BYTES_MAX)
         .read_to_string(&mut text)
         .map_err(FolderError::io("reading", path))?;
+    let line = text.strip_suffix('\n').unwrap_or(&text);
+    // Folders of the time before there were checksums have keys alone.
+    let (key, sum) = line.split_once(' ').map_or((line, None), |(key, sum)| (key, Some(sum)));
     let bad = || FolderError::BadKey { path: path.to_owned() };
-    let bytes = HEXLOWER_PERMISSIVE.decode(text.trim_end().as_bytes()).map_err(|_| bad())?;
+    let bytes = HEXLOWER_PERMISSIVE.decode(key.as_bytes()).map_err(|_| bad())?;
     let bytes = Zeroizing::new(bytes);
-    Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| bad())?))
+    let bytes = Zeroizing::new(bytes.as_slice().try_into().map_err(|_| bad())?);
+    let is_right = |sum: &str| {
+        HEXLOWER_PERMISSIVE.decode(sum.as_bytes()).is_ok_and(|sum| sum == check(&bytes))
+    };
+    if sum.is_none_or(is_right) { Ok(bytes) } else { Err(bad()) }
+}
+
+fn check(bytes: &[u8; 32]) -> [u8; CHECK_BYTES] {
+    let mut sum = [0; CHECK_BYTES];
+    blake3::Hasher::new().update(bytes).finalize_xof().fill(&mut sum);
+    sum
 }
 
 #[cfg(test)]
@@ -51,5 +72,24 @@ mod tests {
         }
         atomic::write_whole(&path, "ab".repeat(32).as_bytes()).unwrap();
         assert_eq!(*read(&path).unwrap(), [0xab; 32]);
+    }
+
+    #[test]
+    fn no_flipped_bit_makes_another_key() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.key");
+        make(&path, &Zeroizing::new([0xab; 32])).unwrap();
+        let whole = std::fs::read(&path).unwrap();
+        for bit in 0..whole.len() * 8 {
+            let mut flipped = whole.clone();
+            flipped[bit / 8] ^= 1 << (bit % 8);
+            atomic::write_whole(&path, &flipped).unwrap();
+            match read(&path) {
+                // A digit in capitals is the same digit.
+                Ok(key) => assert_eq!(*key, [0xab; 32], "bit {bit}"),
+                Err(FolderError::BadKey { .. } | FolderError::Io { .. }) => {}
+                Err(error) => panic!("{error}"),
+            }
+        }
     }
 }

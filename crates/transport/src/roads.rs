@@ -27,12 +27,16 @@ const AHEAD_WIDE: Duration = Duration::from_secs(2);
 /// The same on a narrow link, where it is sent again after 3 s and the answer may take 2 s.
 const AHEAD_NARROW: Duration = Duration::from_secs(5);
 
-/// How long UDP is believed not to pass, wide: an attempt costs 5 kB, and a firewall's rules change
-/// more rarely than that.
+/// How long UDP is believed not to pass at most, wide: an attempt costs 5 kB, and a firewall's rules
+/// change more rarely than that.
 const SILENT_WIDE: Duration = Duration::from_secs(10 * 60);
 
 /// The same on a narrow link, where bytes cost money.
 const SILENT_NARROW: Duration = Duration::from_secs(60 * 60);
+
+/// The first time it is a tenth, and doubles from there: a server that was just started may have
+/// been found by TCP only because it was asked that way a second later.
+const SILENT_FIRST_PART: u32 = 10;
 
 /// What is known of the roads to one server, while the program runs.
 #[derive(Debug, Default)]
@@ -45,6 +49,8 @@ pub struct Roads {
 #[derive(Clone, Copy, Debug)]
 struct Silent {
     since: Instant,
+    /// How long it is believed.
+    believed: Duration,
     /// Where this machine was in the network then.
     at: Option<IpAddr>,
 }
@@ -111,9 +117,9 @@ impl Roads {
         server_key: &[u8; KEY_BYTES],
     ) -> Link {
         loop {
-            let since = self.silent().map_or_else(Instant::now, |silent| silent.since);
+            let again = self.silent().map(|silent| silent.since + silent.believed);
             tokio::select! {
-                () = sleep_until(since + silent_time(dialer.profile())) => {}
+                () = sleep_until(again.unwrap_or_else(Instant::now)) => {}
                 () = self.asked.notified() => {}
             }
             match dialer.connect(address, server_key).await {
@@ -123,7 +129,7 @@ impl Roads {
                 }
                 Err(error) => {
                     tracing::debug!(%error, "UDP still gets no answer");
-                    self.note_silence(address);
+                    self.note_silence(dialer.profile(), address);
                 }
             }
         }
@@ -136,7 +142,7 @@ impl Roads {
         udp: impl Future<Output = Result<T, DialError>>,
         tcp: impl Future<Output = Result<T, DialError>>,
     ) -> Result<T, DialError> {
-        let tcp_is_ahead = self.is_silent(profile, address);
+        let tcp_is_ahead = self.is_silent(address);
         let (mut udp, mut tcp) = (pin!(udp), pin!(tcp));
         let mut ahead_time = pin!(sleep(match profile {
             LinkProfile::Wide => AHEAD_WIDE,
@@ -162,7 +168,7 @@ impl Roads {
                         Ok(done) => {
                             // Where TCP was ahead, UDP had no chance to answer.
                             if !tcp_is_ahead {
-                                self.note_silence(address);
+                                self.note_silence(profile, address);
                             }
                             return Ok(done);
                         }
@@ -181,31 +187,27 @@ impl Roads {
     }
 
     /// Whether UDP got no answer lately, from where this machine is now.
-    fn is_silent(&self, profile: LinkProfile, address: SocketAddr) -> bool {
+    fn is_silent(&self, address: SocketAddr) -> bool {
         let mut silent = self.silent();
-        let still = silent.filter(|silent| {
-            silent.since.elapsed() < silent_time(profile)
-                && silent.at == socket::leaves_from(address)
-        });
-        *silent = still;
-        still.is_some()
+        *silent = silent.filter(|silent| silent.at == socket::leaves_from(address));
+        silent.is_some_and(|silent| silent.since.elapsed() < silent.believed)
     }
 
-    fn note_silence(&self, address: SocketAddr) {
+    fn note_silence(&self, profile: LinkProfile, address: SocketAddr) {
+        let most = match profile {
+            LinkProfile::Wide => SILENT_WIDE,
+            LinkProfile::Narrow => SILENT_NARROW,
+        };
+        let mut silent = self.silent();
+        let believed =
+            silent.map_or(most / SILENT_FIRST_PART, |silent| (silent.believed * 2).min(most));
         let at = socket::leaves_from(address);
-        *self.silent() = Some(Silent { since: Instant::now(), at });
+        *silent = Some(Silent { since: Instant::now(), believed, at });
     }
 
     fn silent(&self) -> MutexGuard<'_, Option<Silent>> {
         // Nothing panics while holding it; if something did, the note is still whole.
         self.silent.lock().unwrap_or_else(PoisonError::into_inner)
-    }
-}
-
-const fn silent_time(profile: LinkProfile) -> Duration {
-    match profile {
-        LinkProfile::Wide => SILENT_WIDE,
-        LinkProfile::Narrow => SILENT_NARROW,
     }
 }
 
@@ -304,21 +306,23 @@ mod tests {
     }
 
     #[tokio::test(start_paused = true)]
-    async fn after_silence_tcp_is_ahead_for_ten_minutes() {
+    async fn after_silence_tcp_is_ahead_for_a_while_that_grows_to_ten_minutes() {
         let roads = Roads::default();
-        check(&roads, None, Some((0, TCP)), ("tcp", 2)).await;
-        check(&roads, Some((0, UDP)), Some((1, TCP)), ("tcp", 1)).await;
-        check(&roads, Some((0, UDP)), Some((0, Err(down()))), ("udp", 0)).await;
-        check(&roads, Some((0, UDP)), Some((1, TCP)), ("udp", 0)).await;
-
-        check(&roads, None, Some((0, TCP)), ("tcp", 2)).await;
-        sleep(SILENT_WIDE - Duration::from_secs(1)).await;
-        check(&roads, Some((0, UDP)), Some((0, TCP)), ("tcp", 0)).await;
-        sleep(Duration::from_secs(1)).await;
+        for minutes in [1, 2, 4, 8, 10, 10] {
+            check(&roads, None, Some((0, TCP)), ("tcp", 2)).await;
+            check(&roads, Some((0, UDP)), Some((1, TCP)), ("tcp", 1)).await;
+            sleep(Duration::from_secs(minutes * 60 - 2)).await;
+            check(&roads, Some((0, UDP)), Some((0, TCP)), ("tcp", 0)).await;
+            sleep(Duration::from_secs(1)).await;
+        }
         check(&roads, Some((0, UDP)), Some((1, TCP)), ("udp", 0)).await;
 
         check(&roads, None, Some((0, TCP)), ("tcp", 2)).await;
         roads.ask_again();
+        check(&roads, Some((0, UDP)), Some((1, TCP)), ("udp", 0)).await;
+        // Where TCP does not answer, UDP is taken at once, and is ahead from then on.
+        check(&roads, None, Some((0, TCP)), ("tcp", 2)).await;
+        check(&roads, Some((0, UDP)), Some((0, Err(down()))), ("udp", 0)).await;
         check(&roads, Some((0, UDP)), Some((1, TCP)), ("udp", 0)).await;
     }
 

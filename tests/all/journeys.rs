@@ -1,6 +1,7 @@
-//! Stories with the real programs over real QUIC on loopback.
+//! Stories with the real programs over real QUIC and TCP on loopback.
 
 mod clinics;
 mod commands;
 mod links;
 mod patients;
+mod roads;

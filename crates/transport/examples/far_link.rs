@@ -104,7 +104,7 @@ async fn dial(
 async fn answered(link: &Link) -> Result<(Duration, u64), Failure> {
     let sent = Instant::now();
     link.send(1, vec![1; 95]).await?;
-    let (_, frame) = link.recv().await.ok_or("the link ended")?;
+    let Some((_, frame)) = link.recv().await else { return Err(link.closed().await.into()) };
     let said = frame.first_chunk().copied().ok_or("no answer of ours")?;
     Ok((sent.elapsed(), u64::from_be_bytes(said)))
 }

@@ -320,9 +320,12 @@ async fn a_server_that_was_killed_and_started_again_says_that_it_has_forgotten_t
     let (killed, started) = (Hub::start(), Hub::start());
     let (address, leads_to) = detour(killed.address()).await;
     let dialer = dialer(ENROLLED);
-    let (link, _accepted) =
+    let (link, accepted) =
         tokio::join!(within(dialer.connect(address, &killed.key)), killed.link());
     let link = link.unwrap();
+    // Behind this the handshake is confirmed; before, what the dialer sends is no reason for a reset.
+    accepted.send(1, vec![1]).await.unwrap();
+    within(link.recv()).await.unwrap();
     leads_to.send_replace(started.address());
     link.send(1, vec![1]).await.unwrap();
     // At once, long before the idle time.

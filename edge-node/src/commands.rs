@@ -129,6 +129,8 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
             Ok(Answer::from(format!("sealed {sealed} open segments\n")))
         }
         Command::Sync => {
+            // Somebody asks after changing something: perhaps UDP passes now.
+            node.roads.ask_again();
             node.sync.ask();
             Ok(Answer::from("looking for the hub now\n".to_owned()))
         }

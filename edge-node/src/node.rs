@@ -15,6 +15,7 @@ use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_protocol::signature::Signer;
 use tokio::sync::Notify;
+use transport::Roads;
 use vocab::SiteId;
 use workflows::{EdgeState, WorkflowError, schema};
 
@@ -74,6 +75,8 @@ pub struct Node {
     pub(crate) counts: IngestCounts,
     pub(crate) rates: Rates,
     pub(crate) sync: SyncBoard,
+    /// Which road to the hub works.
+    pub(crate) roads: Roads,
     /// Something was let go, and older versions of its pages are still in the WAL.
     pub(crate) wal_holds_deleted: AtomicBool,
     /// Notified after a commit that queued entries for the hub.
@@ -132,6 +135,7 @@ impl Node {
             board: Board::default(),
             counts: IngestCounts::default(),
             sync: SyncBoard::new(last_success),
+            roads: Roads::default(),
             // What a process before this one let go may be there.
             wal_holds_deleted: AtomicBool::new(true),
             outbox_grew: Notify::new(),
@@ -139,7 +143,7 @@ impl Node {
         })
     }
 
-    /// UDP bytes to and from the hub since the start.
+    /// Bytes to and from the hub since the start, as UDP or TCP carried them.
     #[must_use]
     pub fn link_bytes(&self) -> (u64, u64) {
         let facts = self.sync.facts(self.clock.now());

@@ -4,6 +4,7 @@ use host::database::ReadError;
 use replication::edge::EdgeStatus;
 use store::StoreError;
 use sync_status::{Facts, SyncState};
+use transport::Road;
 use vitals::receipt::Tally;
 use vocab::SiteName;
 
@@ -109,6 +110,7 @@ impl Overview {
             refusal: self.sync.refusal.clone(),
             link: LinkBody {
                 open: self.sync.session_open,
+                road: self.sync.road.map(Road::word),
                 sent_bytes_total: self.sync.link_sent_bytes,
                 received_bytes_total: self.sync.link_received_bytes,
                 entries_sent: self.sync.tally.entries_sent,
@@ -119,6 +121,13 @@ impl Overview {
         }
     }
 
+    /// Whether the hub is reached, and by which road.
+    pub(crate) fn link_sentence(&self) -> String {
+        self.sync
+            .road
+            .map_or_else(|| "not connected".to_owned(), |road| format!("connected {road}"))
+    }
+
     /// For people.
     pub(crate) fn to_text(&self) -> String {
         let site = self.site.as_ref().map_or("not joined to a hub", |name| name.as_str());
@@ -127,12 +136,14 @@ impl Overview {
         } else {
             self.entries.durable.to_string()
         };
+        let link = self.link_sentence();
         let refusal = self.sync.refusal.as_deref().unwrap_or("-");
         let e = &self.entries;
         let r = &self.readings;
         format!(
             "clinic     {site}\n\
              sync       {} {}\n\
+             link       {link}\n\
              entries    {} authored = {} at the hub + {} pending + {} quarantined + {} refused or held\n\
              durable    {durable}\n\
              from others {} entries\n\

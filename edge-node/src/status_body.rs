@@ -60,6 +60,8 @@ pub(crate) struct ReadingsBody {
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct LinkBody {
     pub(crate) open: bool,
+    /// `udp`, or `tcp` where UDP got no answer; nothing while it is not open.
+    pub(crate) road: Option<&'static str>,
     pub(crate) sent_bytes_total: u64,
     pub(crate) received_bytes_total: u64,
     pub(crate) entries_sent: u64,

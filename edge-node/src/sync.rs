@@ -18,7 +18,7 @@ use sync_protocol::message::Live;
 use sync_protocol::signature::Signer;
 use tokio::sync::mpsc;
 use transport::drive::{Desk, Ended, Progress, Signal, drive};
-use transport::{Dialer, TlsIdentity};
+use transport::{Dialer, Road, TlsIdentity};
 use vocab::PatientId;
 use workflows::apply_fact::Rooms;
 
@@ -73,16 +73,31 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
             return false;
         }
     };
-    let link = match dialer.connect(address, &hub.hub_tls_key).await {
-        Ok(link) => Arc::new(link),
+    let mut link = match node.roads.connect(&dialer, address, &hub.hub_tls_key).await {
+        Ok(link) => link,
         Err(error) => {
             tracing::info!(%error, "the hub is not reached");
             node.sync.failed(&error.to_string());
             return false;
         }
     };
-    node.sync.connected(Arc::clone(&link));
-    let ended = converse(node, &hub, &link).await;
+    let ended = loop {
+        let road = link.road();
+        tracing::info!(%road, "connected to the hub");
+        let current = Arc::new(link);
+        node.sync.connected(Arc::clone(&current));
+        let better = async {
+            match road {
+                Road::Tcp => node.roads.udp_is_back(&dialer, address, &hub.hub_tls_key).await,
+                Road::Udp => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            ended = converse(node, &hub, &current) => break ended,
+            over_udp = better => link = over_udp,
+        }
+        node.sync.disconnected(&Ended::Finished);
+    };
     node.sync.disconnected(&ended);
     tracing::info!(reason = %ended, "the conversation with the hub ended");
     dialer.close().await;

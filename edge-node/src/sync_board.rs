@@ -7,7 +7,7 @@ use sync_protocol::exchange::{Closed, Tally};
 use tokio::sync::Notify;
 use transport::drive::{Ended, Progress};
 use transport::link::{LinkError, LinkStats};
-use transport::{Link, close_code};
+use transport::{Link, Road, close_code};
 use vocab::Timestamp;
 
 /// A conversation that is idle counts as a success again at most this often, so that "last
@@ -36,6 +36,8 @@ pub(crate) struct SyncFacts {
     pub(crate) last_success: Option<Timestamp>,
     pub(crate) last_attempt_failed: bool,
     pub(crate) session_open: bool,
+    /// The road of the conversation that is open.
+    pub(crate) road: Option<Road>,
     pub(crate) steady: bool,
     pub(crate) idle: bool,
     pub(crate) refusal: Option<String>,
@@ -105,9 +107,11 @@ impl SyncBoard {
     }
 
     pub(crate) fn connected(&self, link: Arc<Link>) {
+        let road = link.road();
         *self.link() = Some(link);
         let mut facts = self.lock();
         facts.session_open = true;
+        facts.road = Some(road);
         facts.steady = false;
         facts.idle = false;
     }
@@ -118,6 +122,7 @@ impl SyncBoard {
         facts.finished.0 += stats.sent_bytes;
         facts.finished.1 += stats.received_bytes;
         facts.session_open = false;
+        facts.road = None;
         facts.idle = false;
         facts.shut_out = matches!(
             ended,

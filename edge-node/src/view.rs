@@ -12,6 +12,7 @@ use pages::{Provide, View};
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_status::SyncState;
+use transport::Road;
 use vocab::{PatientId, SiteId, Timestamp};
 
 use crate::node::Node;
@@ -93,12 +94,13 @@ impl Provide for EdgeView {
             ],
             sum: format!(
                 "{} entries written here = {} at the hub + {} waiting + {} quarantined there + {} \
-                 refused or held back",
+                 refused or held back; {}",
                 entries.authored,
                 entries.received,
                 entries.pending,
                 entries.quarantined,
-                entries.refused + entries.held
+                entries.refused + entries.held,
+                overview.link_sentence(),
             ),
             tables: self.tables().await?,
             footer: FOOTER.to_owned(),
@@ -155,11 +157,17 @@ impl Provide for EdgeView {
         );
         metrics.figures(
             "edge_link_bytes",
-            "UDP bytes to and from the hub since the start",
+            "Bytes to and from the hub since the start, as UDP or TCP carried them",
             [
                 ("sent", overview.sync.link_sent_bytes),
                 ("received", overview.sync.link_received_bytes),
             ],
+        );
+        metrics.figures(
+            "edge_link_road",
+            "Which road to the hub is in use: 1 for at most one of them",
+            [Road::Udp, Road::Tcp]
+                .map(|road| (road.word(), u64::from(overview.sync.road == Some(road)))),
         );
         metrics.finish()
     }

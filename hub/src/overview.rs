@@ -5,6 +5,7 @@ use host::database::ReadError;
 use replication::hub::{HubStatus, NodeStatus};
 use store::StoreError;
 use sync_status::ago;
+use transport::Road;
 use vocab::Timestamp;
 
 use crate::node::Hub;
@@ -15,7 +16,8 @@ use crate::status_body::{SiteBody, StatusBody};
 pub(crate) struct Overview {
     pub(crate) now: Timestamp,
     pub(crate) held: HubStatus,
-    pub(crate) sites: Vec<(NodeStatus, bool)>,
+    /// The sites, and by which road each is connected, if it is.
+    pub(crate) sites: Vec<(NodeStatus, Option<Road>)>,
     pub(crate) patients: u64,
     pub(crate) alerts: alerts::store::Counts,
     pub(crate) invitations: Vec<OpenInvitation>,
@@ -37,8 +39,8 @@ impl Overview {
                     sites: sites
                         .into_iter()
                         .map(|site| {
-                            let open = connected.contains(&site.key);
-                            (site, open)
+                            let road = connected.get(&site.key).copied();
+                            (site, road)
                         })
                         .collect(),
                     patients: patients::store::count(conn)?,
@@ -62,7 +64,7 @@ impl Overview {
             durable: "no backup is configured",
             sent_bytes_total: self.traffic.0,
             received_bytes_total: self.traffic.1,
-            sites: self.sites.iter().map(|(site, open)| site_body(site, *open)).collect(),
+            sites: self.sites.iter().map(|(site, road)| site_body(site, *road)).collect(),
             open_invitations: self.invitations.iter().map(|i| i.site_name.to_string()).collect(),
         }
     }
@@ -82,11 +84,11 @@ impl Overview {
             self.alerts.all(),
             self.alerts.critical,
         );
-        for (site, connected) in &self.sites {
-            let contact = match (connected, site.last_seen) {
-                (true, _) => "connected".to_owned(),
-                (false, Some(at)) => format!("last seen {}", ago(self.now.seconds_since(at))),
-                (false, None) => "never seen".to_owned(),
+        for (site, road) in &self.sites {
+            let contact = match (road, site.last_seen) {
+                (Some(road), _) => format!("connected {road}"),
+                (None, Some(at)) => format!("last seen {}", ago(self.now.seconds_since(at))),
+                (None, None) => "never seen".to_owned(),
             };
             let behind = match site.behind {
                 0 => "has all it may have".to_owned(),
@@ -121,11 +123,12 @@ impl Overview {
     }
 }
 
-fn site_body(site: &NodeStatus, connected: bool) -> SiteBody {
+fn site_body(site: &NodeStatus, road: Option<Road>) -> SiteBody {
     SiteBody {
         site: site.site_name.to_string(),
         key: site.key.short(),
-        connected,
+        connected: road.is_some(),
+        road: road.map(Road::word),
         last_seen: site.last_seen.map(|at| at.to_string()),
         delivered: site.delivered,
         behind: site.behind,

@@ -62,6 +62,8 @@ pub struct Ready {
     pub http: SocketAddr,
     /// Where it listens for clinics.
     pub quic: SocketAddr,
+    /// Where it listens for clinics whose network lets no UDP through.
+    pub tcp: Option<SocketAddr>,
     listener: TcpListener,
     door: Listener,
     control: Control,
@@ -80,17 +82,18 @@ impl Ready {
         let cannot = |source| ServeError::Listen { address, source };
         let listener = TcpListener::bind(address).await.map_err(cannot)?;
         let http = listener.local_addr().map_err(cannot)?;
-        let door = Listener::bind(
+        let door = Listener::bind_both(
             addresses.sync.unwrap_or(hub.config.sync.listen),
+            hub.config.sync.listen_tcp,
             &hub.identity,
             Arc::new(EnrolledKeys(Arc::clone(&hub))),
             LinkProfile::Wide,
         )?;
-        let quic = door.local_addr();
+        let (quic, tcp) = (door.local_addr(), door.tcp_addr());
         // Set once, before anybody can ask.
         let _ = hub.listening.set(quic);
         let control = Control::bind(&host::folder::control_socket(path))?;
-        Ok(Self { hub, http, quic, listener, door, control })
+        Ok(Self { hub, http, quic, tcp, listener, door, control })
     }
 
     /// Serves until `shutdown`: the clinics' door, the HTTP door, the control socket.
@@ -113,7 +116,8 @@ impl Ready {
 
 /// Serves the data folder at `path` until `shutdown`.
 ///
-/// Prints one line when it is ready: `listening http=http://127.0.0.1:8090 quic=127.0.0.1:4433`.
+/// Prints one line when it is ready: `listening http=http://127.0.0.1:8090 quic=127.0.0.1:4433
+/// tcp=127.0.0.1:4433`, the last one unless it is off.
 ///
 /// # Errors
 ///
@@ -125,7 +129,8 @@ pub async fn serve(
 ) -> Result<(), ServeError> {
     let ready = Ready::open(path, addresses).await?;
     let mut out = std::io::stdout().lock();
-    writeln!(out, "listening http=http://{} quic={}", ready.http, ready.quic)
+    let tcp = ready.tcp.map_or_else(String::new, |address| format!(" tcp={address}"));
+    writeln!(out, "listening http=http://{} quic={}{tcp}", ready.http, ready.quic)
         .map_err(ServeError::Output)?;
     drop(out);
     ready.serve(shutdown).await;

@@ -6,6 +6,7 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 use sync_protocol::NodeId;
 use sync_protocol::message::Live;
 use tokio::sync::mpsc;
+use transport::Road;
 use transport::drive::Signal;
 
 /// Signals that wait for a conversation; one that says "changed" stands for any number.
@@ -14,16 +15,23 @@ const SIGNALS_MAX: usize = 64;
 /// Open conversations. A node has one; a newer one takes the place of an older, which a node that
 /// lost its network leaves behind.
 #[derive(Debug, Default)]
-pub(crate) struct Sessions(Mutex<BTreeMap<NodeId, (u64, mpsc::Sender<Signal>)>>);
+pub(crate) struct Sessions(Mutex<BTreeMap<NodeId, Open>>);
+
+#[derive(Debug)]
+struct Open {
+    number: u64,
+    sender: mpsc::Sender<Signal>,
+    road: Road,
+}
 
 impl Sessions {
-    /// Opens a conversation; answers its number and where it hears.
-    pub(crate) fn open(&self, node: NodeId) -> (u64, mpsc::Receiver<Signal>) {
+    /// Opens a conversation on a link; answers its number and where it hears.
+    pub(crate) fn open(&self, node: NodeId, road: Road) -> (u64, mpsc::Receiver<Signal>) {
         let (sender, receiver) = mpsc::channel(SIGNALS_MAX);
         let mut sessions = self.lock();
-        let number = sessions.get(&node).map_or(0, |(number, _)| number + 1);
-        if let Some((_, older)) = sessions.insert(node, (number, sender)) {
-            let _ = older.try_send(Signal::Finish);
+        let number = sessions.get(&node).map_or(0, |open| open.number + 1);
+        if let Some(older) = sessions.insert(node, Open { number, sender, road }) {
+            let _ = older.sender.try_send(Signal::Finish);
         }
         (number, receiver)
     }
@@ -31,7 +39,7 @@ impl Sessions {
     /// The conversation with this number is over.
     pub(crate) fn close(&self, node: NodeId, number: u64) {
         let mut sessions = self.lock();
-        if sessions.get(&node).is_some_and(|(open, _)| *open == number) {
+        if sessions.get(&node).is_some_and(|open| open.number == number) {
             sessions.remove(&node);
         }
     }
@@ -40,7 +48,7 @@ impl Sessions {
     pub(crate) fn wake(&self, nodes: &[NodeId]) {
         let sessions = self.lock();
         for node in nodes {
-            if let Some((_, sender)) = sessions.get(node) {
+            if let Some(Open { sender, .. }) = sessions.get(node) {
                 // A full channel holds one of these already.
                 let _ = sender.try_send(Signal::Changed);
             }
@@ -51,18 +59,18 @@ impl Sessions {
     pub(crate) fn show(&self, nodes: &[NodeId], live: &Live) {
         let sessions = self.lock();
         for node in nodes {
-            if let Some((_, sender)) = sessions.get(node) {
+            if let Some(Open { sender, .. }) = sessions.get(node) {
                 let _ = sender.try_send(Signal::Live(live.clone()));
             }
         }
     }
 
-    /// Nodes that are connected now.
-    pub(crate) fn connected(&self) -> Vec<NodeId> {
-        self.lock().keys().copied().collect()
+    /// Nodes that are connected now, and by which road.
+    pub(crate) fn connected(&self) -> BTreeMap<NodeId, Road> {
+        self.lock().iter().map(|(node, open)| (*node, open.road)).collect()
     }
 
-    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, (u64, mpsc::Sender<Signal>)>> {
+    fn lock(&self) -> MutexGuard<'_, BTreeMap<NodeId, Open>> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

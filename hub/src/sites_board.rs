@@ -27,7 +27,7 @@ impl SitesBoard {
     }
 }
 
-/// UDP bytes of conversations that are over.
+/// Bytes of conversations that are over.
 #[derive(Debug, Default)]
 pub(crate) struct Traffic {
     sent: AtomicU64,

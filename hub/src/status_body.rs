@@ -19,9 +19,9 @@ pub(crate) struct StatusBody {
     pub(crate) alerts: u64,
     /// Whether entries are also on a second medium; none is configured in this version.
     pub(crate) durable: &'static str,
-    /// UDP bytes of conversations that are over.
+    /// Bytes of conversations that are over.
     pub(crate) sent_bytes_total: u64,
-    /// UDP bytes of conversations that are over.
+    /// Bytes of conversations that are over.
     pub(crate) received_bytes_total: u64,
     /// The enrolled sites.
     pub(crate) sites: Vec<SiteBody>,
@@ -38,6 +38,8 @@ pub(crate) struct SiteBody {
     pub(crate) key: String,
     /// Whether a conversation is open.
     pub(crate) connected: bool,
+    /// `udp`, or `tcp` where UDP got no answer; nothing while it is not connected.
+    pub(crate) road: Option<&'static str>,
     /// When it last greeted, RFC 3339.
     pub(crate) last_seen: Option<String>,
     /// Entries of others that it acknowledged.

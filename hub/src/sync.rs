@@ -68,7 +68,7 @@ async fn converse(hub: Arc<Hub>, link: Link) {
     };
     let wall_ms = u64::try_from(hub.clock.now().millis()).unwrap_or(0);
     let exchange = HubExchange::new(hub.key, node.key, wall_ms);
-    let (number, heard) = hub.sessions.open(node.key);
+    let (number, heard) = hub.sessions.open(node.key, link.road());
     let side = HubSide { hub: Arc::clone(&hub), node: node.clone() };
     let clock = hub.clock.clone();
     let now_ms = move || clock.monotonic_nanos() / 1_000_000;

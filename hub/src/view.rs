@@ -10,6 +10,7 @@ use pages::{Provide, View};
 use replication::hub::NodeStatus;
 use store::{Connection, StoreError};
 use sync_status::ago;
+use transport::Road;
 use vocab::{PatientId, SiteId, Timestamp};
 
 use crate::node::Hub;
@@ -45,14 +46,14 @@ impl HubView {
     }
 
     fn site_table(&self, overview: &Overview) -> Table {
-        let rows = overview.sites.iter().map(|(site, connected)| {
+        let rows = overview.sites.iter().map(|(site, road)| {
             let progress = self.hub.sites.of(&site.key);
             let resent = progress.map_or(0, |progress| progress.tally.resent);
-            let contact = match (connected, site.last_seen) {
+            let contact = match (road, site.last_seen) {
                 _ if two_copies(site, overview.now) => "two copies run".to_owned(),
-                (true, _) => "connected".to_owned(),
-                (false, Some(at)) => ago(overview.now.seconds_since(at)),
-                (false, None) => "never".to_owned(),
+                (Some(road), _) => format!("connected {road}"),
+                (None, Some(at)) => ago(overview.now.seconds_since(at)),
+                (None, None) => "never".to_owned(),
             };
             let behind = match site.behind {
                 0 => "nothing".to_owned(),
@@ -90,7 +91,7 @@ impl HubView {
 impl Provide for HubView {
     async fn view(&self) -> Option<View> {
         let overview = Overview::read(&self.hub).await.ok()?;
-        let connected = overview.sites.iter().filter(|(_, open)| *open).count() as u64;
+        let connected = overview.sites.iter().filter(|(_, road)| road.is_some()).count() as u64;
         let held = overview.held;
         let mut tables = vec![self.site_table(&overview)];
         tables.extend(self.value_tables().await?);
@@ -142,9 +143,15 @@ impl Provide for HubView {
         metrics.figures(
             "hub_edge_lag_seconds",
             "Seconds since a clinic last greeted; 0 while it is connected",
-            overview.sites.iter().map(|(site, connected)| {
-                (site.site_name.as_str(), if *connected { 0 } else { lag(site) })
+            overview.sites.iter().map(|(site, road)| {
+                (site.site_name.as_str(), if road.is_some() { 0 } else { lag(site) })
             }),
+        );
+        let over = |road| overview.sites.iter().filter(|(_, one)| *one == Some(road)).count();
+        metrics.figures(
+            "hub_edges_connected",
+            "Clinics that are connected, by the road their links take",
+            [Road::Udp, Road::Tcp].map(|road| (road.word(), over(road) as u64)),
         );
         metrics.figures(
             "hub_edge_behind_streams",

@@ -1,7 +1,8 @@
-//! Stories with the real programs over real QUIC on loopback.
+//! Stories with the real programs over real QUIC and TCP on loopback.
 
 mod clinics;
 mod commands;
 mod copies;
 mod links;
 mod patients;
+mod roads;

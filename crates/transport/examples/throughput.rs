@@ -2,7 +2,7 @@
 //! on one lane and on four, the round trip of a small frame, and the bytes of a connection that
 //! says one thing each way.
 //!
-//! `cargo run --release -p transport --example throughput`
+//! `cargo run --release -p transport --example throughput`, and with `-- tcp` over TLS on TCP.
 
 #![expect(clippy::print_stdout, reason = "it prints its findings")]
 
@@ -11,7 +11,8 @@ use std::sync::Arc;
 
 use bytes::Bytes;
 use tokio::time::Instant;
-use transport::{Admission, Dialer, Incoming, Link, LinkProfile, Listener, TlsIdentity};
+use transport::dialer::DialError;
+use transport::{Admission, Dialer, Incoming, Link, LinkProfile, Listener, TcpDoor, TlsIdentity};
 
 struct Everybody;
 
@@ -43,12 +44,21 @@ async fn pair(profile: LinkProfile) -> Result<(Listener, Dialer, Link, Link), Fa
     let hub = TlsIdentity::from_seed(&[1; 32])?;
     let edge = TlsIdentity::from_seed(&[2; 32])?;
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    let listener = Listener::bind(address, &hub, Arc::new(Everybody), LinkProfile::Wide)?;
+    let (everybody, wide) = (Arc::new(Everybody), LinkProfile::Wide);
+    let listener = Listener::bind_both(address, TcpDoor::Same, &hub, everybody, wide)?;
     let dialer = Dialer::new(&edge, profile)?;
-    let link = dialer.connect(listener.local_addr(), hub.public_key()).await?;
+    let link = connect(&dialer, &listener, hub.public_key()).await?;
     match listener.accept().await {
         Some(Incoming::Sync(accepted)) => Ok((listener, dialer, link, accepted)),
         Some(Incoming::Join(_)) | None => Err("no link".into()),
+    }
+}
+
+async fn connect(dialer: &Dialer, listener: &Listener, hub: &[u8; 32]) -> Result<Link, DialError> {
+    if std::env::args().any(|word| word == "tcp") {
+        dialer.connect_over_tcp(listener.local_addr(), hub).await
+    } else {
+        dialer.connect(listener.local_addr(), hub).await
     }
 }
 
@@ -122,8 +132,7 @@ async fn connects(count: u32) -> Result<(), Failure> {
     let hub = *TlsIdentity::from_seed(&[1; 32])?.public_key();
     let start = Instant::now();
     for _ in 0..count {
-        let (link, accepted) =
-            tokio::join!(dialer.connect(listener.local_addr(), &hub), listener.accept());
+        let (link, accepted) = tokio::join!(connect(&dialer, &listener, &hub), listener.accept());
         drop((link?, accepted));
     }
     println!(

@@ -21,6 +21,7 @@ use crate::delay_target::DelayTargetConfig;
 use crate::either_way::EitherWayConfig;
 use crate::identity::AfterRestart;
 use crate::pinning::{Admission, Gate, NARROW_HINT, PinnedServer, Purpose};
+use crate::tcp::RECORD_BYTES_MAX;
 
 /// Bytes a peer may send on one lane before it is read. The ceiling is 256 KiB; a little less, so
 /// that the four classes that carry bulk cannot fill [`CONNECTION_WINDOW_BYTES`] and an alert has
@@ -50,15 +51,15 @@ const BIDIRECTIONAL_STREAMS_MAX: u32 = 4;
 const UNIDIRECTIONAL_STREAMS_MAX: u32 = 16;
 
 /// A wide link without a sign of life is given up after this.
-const IDLE_WIDE: Duration = Duration::from_secs(60);
+pub(crate) const IDLE_WIDE: Duration = Duration::from_secs(60);
 
 /// Keeps a wide link's addresses known to routers in between; a quarter of [`IDLE_WIDE`], so that
 /// three may be lost. 73 bytes each, both directions together.
-const KEEP_ALIVE_WIDE: Duration = Duration::from_secs(15);
+pub(crate) const KEEP_ALIVE_WIDE: Duration = Duration::from_secs(15);
 
 /// A narrow link costs money by the byte, so it may be silent for long. The server allows every
 /// client this much; the shorter of the two sides' values holds, so the client decides.
-const IDLE_NARROW: Duration = Duration::from_secs(600);
+pub(crate) const IDLE_NARROW: Duration = Duration::from_secs(600);
 
 /// The round trip assumed before the first is measured: a satellite or a 2G modem. With the usual
 /// third of a second the first packets would be sent two or three times.
@@ -155,6 +156,14 @@ impl Server {
         Ok((Arc::new(config), gate))
     }
 
+    /// The same for a connection over TCP.
+    pub(crate) fn fresh_tls(&self) -> Result<(Arc<rustls::ServerConfig>, Arc<Gate>), ConfigError> {
+        let gate = Arc::new(Gate::new(self.identity.certified(), Arc::clone(&self.admission)));
+        let mut config = server_tls(&gate)?;
+        config.max_fragment_size = Some(RECORD_BYTES_MAX);
+        Ok((Arc::new(config), gate))
+    }
+
     pub(crate) fn admission(&self) -> &dyn Admission {
         self.admission.as_ref()
     }
@@ -171,6 +180,18 @@ pub(crate) fn client(
     let crypto = QuicClientConfig::try_from(client_tls(identity, server, purpose, profile)?)?;
     let mut config = quinn::ClientConfig::new(Arc::new(crypto));
     config.transport_config(transport);
+    Ok(config)
+}
+
+/// The settings of one outgoing connection over TCP.
+pub(crate) fn client_over_tcp(
+    identity: &TlsIdentity,
+    server: Arc<PinnedServer>,
+    purpose: Purpose,
+    profile: LinkProfile,
+) -> Result<rustls::ClientConfig, ConfigError> {
+    let mut config = client_tls(identity, server, purpose, profile)?;
+    config.max_fragment_size = Some(RECORD_BYTES_MAX);
     Ok(config)
 }
 

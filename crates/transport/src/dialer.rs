@@ -1,4 +1,6 @@
-//! Goes to other nodes: one socket, any number of links, each to a server whose key is known.
+//! Goes to other nodes: one UDP socket, any number of links, each to a server whose key is known.
+//!
+//! How it goes over TCP is in `tcp::dial`; [`Roads`](crate::Roads) chooses.
 
 use std::fmt;
 use std::io;
@@ -135,15 +137,8 @@ impl Dialer {
         server_key: &[u8; KEY_BYTES],
         request: &[u8],
     ) -> Result<Vec<u8>, DialError> {
-        if !(1..=REQUEST_BYTES_MAX).contains(&request.len()) {
-            return Err(DialError::Request);
-        }
-        let connection = self.dial(address, server_key, Purpose::Join).await?;
-        let answer =
-            timeout(JOIN_TIME, ask(&connection, request)).await.unwrap_or(Err(DialError::Late));
-        let number = if answer.is_ok() { close_code::DONE } else { close_code::JOIN_LATE };
-        Verdict::default().close(&connection, number, b"");
-        answer
+        check_request(request)?;
+        ask(self.dial(address, server_key, Purpose::Join).await?, request).await
     }
 
     /// Moves every link to a new socket at `local`, port 0 for any: the network has changed. The
@@ -168,7 +163,23 @@ impl Dialer {
         let _ = timeout(STOP_WAIT, self.endpoint.wait_idle()).await;
     }
 
-    async fn dial(
+    pub(crate) const fn profile(&self) -> LinkProfile {
+        self.profile
+    }
+
+    pub(crate) const fn identity(&self) -> &TlsIdentity {
+        &self.identity
+    }
+
+    pub(crate) const fn connect_time(&self) -> Duration {
+        match self.profile {
+            LinkProfile::Wide => CONNECT_TIME_WIDE,
+            LinkProfile::Narrow => CONNECT_TIME_NARROW,
+        }
+    }
+
+    /// Brings a connection as far as the server has proved its key.
+    pub(crate) async fn dial(
         &self,
         address: SocketAddr,
         server_key: &[u8; KEY_BYTES],
@@ -182,11 +193,7 @@ impl Dialer {
             .endpoint
             .connect_with(config, address, SERVER_NAME)
             .map_err(|error| not_started(&error, address))?;
-        let time = match self.profile {
-            LinkProfile::Wide => CONNECT_TIME_WIDE,
-            LinkProfile::Narrow => CONNECT_TIME_NARROW,
-        };
-        match timeout(time, connecting).await {
+        match timeout(self.connect_time(), connecting).await {
             Ok(Ok(connection)) => Ok(connection),
             Ok(Err(_)) if pinned.refused() => Err(DialError::WrongServerKey(address)),
             Ok(Err(error)) => Err(not_connected(error, address)),
@@ -207,8 +214,22 @@ impl fmt::Debug for Dialer {
     }
 }
 
+pub(crate) fn check_request(request: &[u8]) -> Result<(), DialError> {
+    let fits = (1..=REQUEST_BYTES_MAX).contains(&request.len());
+    if fits { Ok(()) } else { Err(DialError::Request) }
+}
+
+/// Sends the one request of a joining connection, and returns the answer.
+pub(crate) async fn ask(connection: Connection, request: &[u8]) -> Result<Vec<u8>, DialError> {
+    let answer =
+        timeout(JOIN_TIME, exchange(&connection, request)).await.unwrap_or(Err(DialError::Late));
+    let number = if answer.is_ok() { close_code::DONE } else { close_code::JOIN_LATE };
+    Verdict::default().close(&connection, number, b"");
+    answer
+}
+
 /// Sends the request and reads the answer to its end.
-async fn ask(connection: &Connection, request: &[u8]) -> Result<Vec<u8>, DialError> {
+async fn exchange(connection: &Connection, request: &[u8]) -> Result<Vec<u8>, DialError> {
     let ended = || async { DialError::Ended(connection.closed().await.into()) };
     let Ok((mut lane, mut answer)) = connection.open_bi().await else {
         return Err(ended().await);

@@ -4,6 +4,7 @@
 //! one stream with a few kilobytes, once. Anything else it opens ends the connection.
 
 use std::fmt;
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,6 +13,7 @@ use quinn::{Connection, RecvStream, SendStream};
 use crate::close_code;
 use crate::identity::{KEY_BYTES, short};
 use crate::link::{LinkError, Verdict};
+use crate::tcp::Answer;
 
 /// Longest request: an invitation's token, two keys, two signatures and a site's name fit four times.
 pub const REQUEST_BYTES_MAX: usize = 4 * 1024;
@@ -38,11 +40,22 @@ pub enum JoinError {
 
 /// A request to join, and the way to answer it. Dropped without an answer, it refuses.
 pub struct JoinRequest {
-    connection: Connection,
-    verdict: Arc<Verdict>,
-    answer: SendStream,
+    way: Way,
+    remote: SocketAddr,
     client_key: [u8; KEY_BYTES],
     request: Vec<u8>,
+}
+
+enum Way {
+    Quic(QuicAnswer),
+    Tcp(Answer),
+}
+
+/// The open stream of a joining QUIC connection.
+struct QuicAnswer {
+    connection: Connection,
+    verdict: Arc<Verdict>,
+    stream: SendStream,
 }
 
 impl JoinRequest {
@@ -58,15 +71,27 @@ impl JoinRequest {
             opened = connection.accept_bi() => opened,
             Ok(_) = connection.accept_uni() => return Err(refuse(&connection, &verdict)),
         };
-        let (answer, mut lane): (SendStream, RecvStream) =
+        let (stream, mut lane): (SendStream, RecvStream) =
             opened.map_err(|ended| JoinError::Unconfirmed(ended.into()))?;
         tokio::spawn(allow_nothing_more(connection.clone(), Arc::clone(&verdict)));
         match lane.read_to_end(REQUEST_BYTES_MAX).await {
             Ok(request) if !request.is_empty() => {
-                Ok(Self { connection, verdict, answer, client_key, request })
+                let remote = connection.remote_address();
+                let way = Way::Quic(QuicAnswer { connection, verdict, stream });
+                Ok(Self { way, remote, client_key, request })
             }
             Ok(_) | Err(_) => Err(refuse(&connection, &verdict)),
         }
+    }
+
+    /// A request that was read from TLS over TCP.
+    pub(crate) const fn over_tcp(
+        answer: Answer,
+        remote: SocketAddr,
+        client_key: [u8; KEY_BYTES],
+        request: Vec<u8>,
+    ) -> Self {
+        Self { way: Way::Tcp(answer), remote, client_key, request }
     }
 
     /// The TLS key the joining node proved. Nobody vouches for it.
@@ -77,8 +102,8 @@ impl JoinRequest {
 
     /// Where it comes from, as the network says.
     #[must_use]
-    pub fn remote_address(&self) -> std::net::SocketAddr {
-        self.connection.remote_address()
+    pub const fn remote_address(&self) -> SocketAddr {
+        self.remote
     }
 
     /// What the joining node asks; at most [`REQUEST_BYTES_MAX`] bytes, not empty.
@@ -92,11 +117,20 @@ impl JoinRequest {
     /// # Errors
     ///
     /// [`JoinError::AnswerTooLong`] and [`JoinError::Unconfirmed`].
-    pub async fn answer(mut self, answer: &[u8]) -> Result<(), JoinError> {
+    pub async fn answer(self, answer: &[u8]) -> Result<(), JoinError> {
         if answer.len() > ANSWER_BYTES_MAX {
             return Err(JoinError::AnswerTooLong);
         }
-        let written = self.answer.write_all(answer).await.is_ok() && self.answer.finish().is_ok();
+        match self.way {
+            Way::Quic(way) => way.answer(answer).await,
+            Way::Tcp(way) => way.give(answer).await.map_err(JoinError::Unconfirmed),
+        }
+    }
+}
+
+impl QuicAnswer {
+    async fn answer(mut self, answer: &[u8]) -> Result<(), JoinError> {
+        let written = self.stream.write_all(answer).await.is_ok() && self.stream.finish().is_ok();
         // The joining node closes when it has read the answer; otherwise time runs out.
         let ended = LinkError::from(self.connection.closed().await);
         if written && ended == (LinkError::ClosedByPeer { code: close_code::DONE }) {
@@ -107,7 +141,7 @@ impl JoinRequest {
     }
 }
 
-impl Drop for JoinRequest {
+impl Drop for QuicAnswer {
     fn drop(&mut self) {
         self.verdict.close(&self.connection, close_code::JOIN_REFUSED, b"");
     }

@@ -1,4 +1,4 @@
-//! The tasks of a link: one that writes all lanes, one that accepts the peer's, one per lane read.
+//! The tasks of a QUIC link: one that writes all lanes, one that accepts the peer's, one per lane read.
 //!
 //! A lane is a unidirectional stream that lives as long as the link. It is opened with its first
 //! frame; its first byte is its class. Two lanes of one class, or a class that does not exist, end
@@ -16,7 +16,7 @@ use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::framing::Decoder;
 use crate::link::{CLASSES, Misbehaviour, Verdict};
-use crate::outbox::{Burst, Outbox, TIERS};
+use crate::outbox::{Burst, FIRST_BULK_CLASS, Outbox, TIERS};
 
 /// Frames received and not yet taken, urgent classes: 600 alerts.
 const URGENT_ROOM_BYTES: usize = 64 * 1024;
@@ -30,8 +30,6 @@ const FRAME_OVERHEAD_BYTES: usize = 64;
 
 /// Pieces taken from a lane at once; each is a packet's worth.
 const PIECES: usize = 32;
-
-const FIRST_BULK_CLASS: u8 = 3;
 
 /// A received frame and the room it occupies until it is taken.
 #[derive(Debug)]
@@ -85,7 +83,7 @@ pub(crate) fn inbox() -> (Intake, Inbox, [Arc<Semaphore>; 2]) {
 
 impl Intake {
     /// Waits for room; `None` when nobody takes frames any more.
-    async fn put(&self, class: u8, frame: Bytes) -> Option<()> {
+    pub(crate) async fn put(&self, class: u8, frame: Bytes) -> Option<()> {
         let urgent = class < FIRST_BULK_CLASS;
         let (queue, room) = if urgent { &self.urgent } else { &self.bulk };
         let all = if urgent { URGENT_ROOM_BYTES } else { BULK_ROOM_BYTES };

@@ -1,4 +1,4 @@
-//! QUIC links between nodes that know each other by key.
+//! Links between nodes that know each other by key: over QUIC, and over TCP where UDP does not pass.
 //!
 //! Both ends of a link prove an ed25519 key (raw public keys, RFC 7250): the [`Dialer`] accepts one
 //! server key, named beforehand; the [`Listener`] accepts the keys an [`Admission`] knows. A [`Link`]
@@ -19,21 +19,26 @@ pub mod config;
 pub mod socket;
 mod write_queue;
 
+mod carrier;
 pub mod close_code;
 mod lanes;
 pub mod link;
 mod outbox;
 mod registry;
+mod tcp;
 
 pub mod dialer;
 pub mod drive;
 pub mod join;
 pub mod listener;
+pub mod roads;
 
+pub use carrier::Road;
 pub use config::LinkProfile;
 pub use dialer::Dialer;
 pub use identity::TlsIdentity;
 pub use join::JoinRequest;
 pub use link::Link;
-pub use listener::{Incoming, Listener};
+pub use listener::{Incoming, Listener, TcpDoor};
 pub use pinning::Admission;
+pub use roads::Roads;

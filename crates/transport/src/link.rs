@@ -14,12 +14,14 @@ use quinn::{Connection, ConnectionError};
 use tokio::sync::{Mutex, Semaphore};
 
 use crate::LinkProfile;
+use crate::carrier::{Carrier, Road};
 use crate::close_code;
 use crate::config::SEND_WINDOW_NARROW_BYTES;
 use crate::framing::FramingError;
 use crate::identity::{KEY_BYTES, short};
 use crate::lanes::{self, Inbox, code};
 use crate::outbox::{Outbox, Rejected};
+use crate::tcp::{Session, Side, Tls};
 
 /// How many classes, and so lanes in each direction, there are.
 pub const CLASSES: u8 = 7;
@@ -33,7 +35,7 @@ const BULK_ROOM_NARROW_BYTES: usize = 4 * 1024;
 
 /// A link that is finished is closed after this even if the peer does not confirm: three round
 /// trips of the slowest link, with losses.
-const FINISH_WAIT: Duration = Duration::from_secs(10);
+pub(crate) const FINISH_WAIT: Duration = Duration::from_secs(10);
 
 /// What a peer did that no well-behaved peer does. The link is closed; nothing else is affected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
@@ -53,17 +55,31 @@ pub enum Misbehaviour {
     /// A lane ended within a frame, or was abandoned at either end.
     #[error("a lane was broken off")]
     BrokenLane,
+    /// Over TCP: a record is longer than it may be, or not as long as its kind is.
+    #[error("a record has a wrong length")]
+    Record,
+    /// Over TCP: more was sent, or granted, than a window holds.
+    #[error("a window was exceeded")]
+    Window,
+}
+
+impl From<FramingError> for Misbehaviour {
+    fn from(error: FramingError) -> Self {
+        Self::Framing(error)
+    }
 }
 
 impl Misbehaviour {
-    const fn close_code(self) -> u32 {
+    pub(crate) const fn close_code(self) -> u32 {
         match self {
             Self::Framing(FramingError::TooLong) => close_code::FRAME_TOO_LONG,
             Self::Framing(FramingError::Empty | FramingError::Length)
             | Self::UnknownClass(_)
             | Self::SecondLane(_)
             | Self::ForeignStream
-            | Self::BrokenLane => close_code::MISBEHAVED,
+            | Self::BrokenLane
+            | Self::Record
+            | Self::Window => close_code::MISBEHAVED,
         }
     }
 }
@@ -96,7 +112,7 @@ pub enum LinkError {
     #[error("the peer no longer knows the link")]
     Forgotten,
     /// The two ends do not understand each other below the level of frames.
-    #[error("the connection failed (QUIC error {0:#x})")]
+    #[error("the connection failed (error {0:#x})")]
     Broken(u64),
     /// The frame cannot be sent; the link is unharmed.
     #[error("the frame cannot be sent: {0}")]
@@ -120,11 +136,11 @@ pub enum TrySendError {
 /// What passed over the wire so far, everything included: handshake, acknowledgements, repeats.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct LinkStats {
-    /// Bytes of UDP payload sent.
+    /// Bytes of UDP payload sent; over TCP, of TCP payload without what the kernel sent again.
     pub sent_bytes: u64,
-    /// Bytes of UDP payload received.
+    /// The same, received.
     pub received_bytes: u64,
-    /// UDP datagrams sent.
+    /// UDP datagrams sent; 0 over TCP, as are all from here on.
     pub sent_datagrams: u64,
     /// UDP datagrams received.
     pub received_datagrams: u64,
@@ -158,7 +174,7 @@ impl Verdict {
         }
     }
 
-    fn explain(&self, reason: ConnectionError) -> LinkError {
+    pub(crate) fn explain(&self, reason: ConnectionError) -> LinkError {
         match (reason, self.0.get()) {
             (ConnectionError::LocallyClosed, Some(verdict)) => *verdict,
             (reason, _) => reason.into(),
@@ -193,12 +209,11 @@ const ACCESS_DENIED: u64 = 0x100 + 49;
 
 /// Frames to and from one peer. Closed when dropped.
 pub struct Link {
-    connection: Connection,
+    carrier: Carrier,
     peer_key: [u8; KEY_BYTES],
     outbox: Arc<Outbox>,
     inbox: Mutex<Inbox>,
     rooms: [Arc<Semaphore>; 2],
-    verdict: Arc<Verdict>,
 }
 
 impl Link {
@@ -209,17 +224,38 @@ impl Link {
         profile: LinkProfile,
         verdict: Arc<Verdict>,
     ) -> Self {
-        let outbox = Arc::new(Outbox::new(match profile {
-            LinkProfile::Wide => BULK_ROOM_WIDE_BYTES,
-            LinkProfile::Narrow => BULK_ROOM_NARROW_BYTES,
-        }));
+        let outbox = outbox(profile);
         if profile == LinkProfile::Narrow {
             connection.set_send_window(SEND_WINDOW_NARROW_BYTES);
         }
         let (intake, inbox, rooms) = lanes::inbox();
         tokio::spawn(lanes::accept(connection.clone(), intake, Arc::clone(&verdict)));
         tokio::spawn(lanes::write(connection.clone(), Arc::clone(&outbox), Arc::clone(&verdict)));
-        Self { connection, peer_key, outbox, inbox: Mutex::new(inbox), rooms, verdict }
+        let carrier = Carrier::Quic(connection, verdict);
+        Self { carrier, peer_key, outbox, inbox: Mutex::new(inbox), rooms }
+    }
+
+    /// The same on a TLS connection over TCP.
+    pub(crate) fn start_over_tcp(
+        tls: Tls,
+        peer_key: [u8; KEY_BYTES],
+        profile: LinkProfile,
+        side: Side,
+    ) -> Self {
+        let outbox = outbox(profile);
+        let (session, inbox, rooms) = Session::start(tls, Arc::clone(&outbox), profile, side);
+        let carrier = Carrier::Tcp(session);
+        Self { carrier, peer_key, outbox, inbox: Mutex::new(inbox), rooms }
+    }
+
+    /// The road it takes.
+    #[must_use]
+    pub const fn road(&self) -> Road {
+        self.carrier.road()
+    }
+
+    pub(crate) const fn carrier(&self) -> &Carrier {
+        &self.carrier
     }
 
     /// The key the peer proved.
@@ -283,45 +319,37 @@ impl Link {
     /// Closes at once; frames not yet sent are dropped. `code` tells the peer why (own numbers from
     /// [`close_code::FIRST_FREE`]), `reason` helps whoever reads a capture.
     pub fn close(&self, code: u32, reason: &'static str) {
-        self.verdict.close(&self.connection, code, reason.as_bytes());
+        self.carrier.close(code, reason);
     }
 
     /// Sends what was handed over, waits until the peer's transport has it, then closes. Gives up
     /// waiting after ten seconds.
     pub async fn finish(&self, code: u32) {
         self.outbox.finish(code);
-        if tokio::time::timeout(FINISH_WAIT, self.connection.closed()).await.is_err() {
+        if tokio::time::timeout(FINISH_WAIT, self.carrier.closed()).await.is_err() {
             self.close(code, "");
         }
     }
 
     /// Waits until the link has ended and says why.
     pub async fn closed(&self) -> LinkError {
-        self.verdict.explain(self.connection.closed().await)
+        self.carrier.closed().await
     }
 
     /// What passed over the wire. Still true after the link has ended.
     #[must_use]
     pub fn stats(&self) -> LinkStats {
-        let stats = self.connection.stats();
-        LinkStats {
-            sent_bytes: stats.udp_tx.bytes,
-            received_bytes: stats.udp_rx.bytes,
-            sent_datagrams: stats.udp_tx.datagrams,
-            received_datagrams: stats.udp_rx.datagrams,
-            lost_packets: stats.path.lost_packets,
-            round_trip: stats.path.rtt,
-        }
+        self.carrier.stats()
     }
 
     fn explain(&self, rejected: Rejected) -> LinkError {
         match rejected {
             Rejected::Framing(error) => LinkError::Frame(error),
-            Rejected::Full(_) | Rejected::Closed => match self.connection.close_reason() {
-                Some(reason) => self.verdict.explain(reason),
-                // Finishing: closed as far as the caller is concerned.
-                None => LinkError::ClosedHere { code: close_code::DONE },
-            },
+            // Finishing: closed as far as the caller is concerned.
+            Rejected::Full(_) | Rejected::Closed => self
+                .carrier
+                .close_reason()
+                .unwrap_or(LinkError::ClosedHere { code: close_code::DONE }),
         }
     }
 }
@@ -340,6 +368,13 @@ impl fmt::Debug for Link {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "Link({})", short(&self.peer_key))
     }
+}
+
+fn outbox(profile: LinkProfile) -> Arc<Outbox> {
+    Arc::new(Outbox::new(match profile {
+        LinkProfile::Wide => BULK_ROOM_WIDE_BYTES,
+        LinkProfile::Narrow => BULK_ROOM_NARROW_BYTES,
+    }))
 }
 
 const fn check_class(class: u8) -> Result<(), LinkError> {

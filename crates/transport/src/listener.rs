@@ -2,7 +2,8 @@
 //!
 //! Every handshake runs in a task of its own with a time limit, so a slow, broken or hostile client
 //! never keeps another one waiting. Beyond [`PENDING_MAX`] at once newcomers are told to come back;
-//! from [`PENDING_TRUSTED`] on they must first prove that they receive at their address.
+//! from [`PENDING_TRUSTED`] on they must first prove that they receive at their address. Those who come
+//! over TCP are counted apart, see `tcp::door`.
 
 use std::fmt;
 use std::io;
@@ -14,9 +15,11 @@ use std::time::Duration;
 use quinn::crypto::rustls::HandshakeData;
 use quinn::rustls::pki_types::CertificateDer;
 use quinn::{Connection, Endpoint, TokioRuntime};
-use tokio::sync::{Mutex, mpsc};
+use tokio::net::TcpListener;
+use tokio::sync::{Mutex, mpsc, watch};
 use tokio::time::timeout;
 
+use crate::carrier::Carrier;
 use crate::close_code;
 use crate::config::{self, ConfigError, LinkProfile, Server};
 use crate::identity::{KEY_BYTES, TlsIdentity, decode_spki, short};
@@ -26,6 +29,7 @@ use crate::link::{Link, Verdict};
 use crate::pinning::{Admission, Gate, Purpose};
 use crate::registry::Registry;
 use crate::socket;
+use crate::tcp;
 
 /// Handshakes and requests to join that may be under way at once.
 ///
@@ -38,7 +42,7 @@ pub const PENDING_TRUSTED: usize = 32;
 
 /// A handshake is given up after this: a lost first packet is sent again after 3 s and 9 s where
 /// the first round trip is taken to be 1 s.
-const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
+pub(crate) const HANDSHAKE_TIME: Duration = Duration::from_secs(15);
 
 /// What was let in waits this long to be taken by [`Listener::accept`].
 const HAND_OVER_TIME: Duration = Duration::from_secs(10);
@@ -52,6 +56,18 @@ pub enum ListenError {
     /// The address is in use or not this machine's.
     #[error("cannot listen on {address}")]
     Bind {
+        /// The address asked for.
+        address: SocketAddr,
+        /// What the system says.
+        #[source]
+        source: io::Error,
+    },
+    /// The same over TCP.
+    #[error(
+        "cannot listen on TCP {address}; choose another address for TCP, or switch it off (clinics \
+         whose network lets no UDP through then have no way here)"
+    )]
+    BindTcp {
         /// The address asked for.
         address: SocketAddr,
         /// What the system says.
@@ -84,31 +100,46 @@ pub struct ListenerCounts {
 }
 
 #[derive(Debug, Default)]
-struct Counters {
+pub(crate) struct Counters {
     admitted: AtomicU64,
     refused: AtomicU64,
-    busy: AtomicU64,
+    pub(crate) busy: AtomicU64,
 }
 
 /// Accepts other nodes at one address. Closed when dropped.
 pub struct Listener {
     endpoint: Endpoint,
     local_addr: SocketAddr,
+    tcp_addr: Option<SocketAddr>,
     arrivals: Mutex<mpsc::Receiver<Incoming>>,
     door: Arc<Door>,
+    stopped: watch::Sender<bool>,
 }
 
-/// What the tasks of the accept loop share.
-struct Door {
-    server: Server,
-    profile: LinkProfile,
-    registry: Arc<Registry>,
-    counters: Counters,
+/// Where else than over UDP a listener hears.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TcpDoor {
+    /// On the same address and port, over TCP.
+    Same,
+    /// Over TCP on another address.
+    At(SocketAddr),
+    /// Nowhere.
+    Off,
+}
+
+/// What the tasks of the accept loops share.
+pub(crate) struct Door {
+    pub(crate) server: Server,
+    pub(crate) profile: LinkProfile,
+    pub(crate) registry: Arc<Registry>,
+    pub(crate) counters: Counters,
     pending: AtomicUsize,
+    /// Heard by every link over TCP until its peer was told of its end.
+    pub(crate) telling: watch::Sender<()>,
 }
 
 impl Listener {
-    /// Listens on `address`; port 0 takes a free one. Needs a tokio runtime.
+    /// Listens on `address` over UDP alone; port 0 takes a free one. Needs a tokio runtime.
     ///
     /// # Errors
     ///
@@ -119,9 +150,25 @@ impl Listener {
         admission: Arc<dyn Admission>,
         profile: LinkProfile,
     ) -> Result<Self, ListenError> {
+        Self::bind_both(address, TcpDoor::Off, identity, admission, profile)
+    }
+
+    /// Listens on `address` over UDP, and over TCP as `tcp` says; port 0 takes one that is free for
+    /// both. Needs a tokio runtime.
+    ///
+    /// # Errors
+    ///
+    /// Any [`ListenError`].
+    pub fn bind_both(
+        address: SocketAddr,
+        tcp: TcpDoor,
+        identity: &TlsIdentity,
+        admission: Arc<dyn Admission>,
+        profile: LinkProfile,
+    ) -> Result<Self, ListenError> {
         let cannot = |source| ListenError::Bind { address, source };
         let server = Server::new(identity, admission, profile)?;
-        let bound = socket::bind(address).map_err(cannot)?;
+        let (bound, tcp) = bind(address, tcp)?;
         warn_if_small(bound.granted_bytes);
         let endpoint = Endpoint::new(
             config::listening_endpoint(identity),
@@ -131,6 +178,8 @@ impl Listener {
         )
         .map_err(cannot)?;
         let local_addr = endpoint.local_addr().map_err(cannot)?;
+        let tcp_addr = tcp.as_ref().map(TcpListener::local_addr).transpose();
+        let tcp_addr = tcp_addr.map_err(|source| ListenError::BindTcp { address, source })?;
         let (sender, arrivals) = mpsc::channel(PENDING_MAX);
         let door = Arc::new(Door {
             server,
@@ -138,15 +187,27 @@ impl Listener {
             registry: Arc::default(),
             counters: Counters::default(),
             pending: AtomicUsize::new(0),
+            telling: watch::Sender::new(()),
         });
+        let stopped = watch::Sender::new(false);
+        if let Some(tcp) = tcp {
+            let (door, sender) = (Arc::clone(&door), sender.clone());
+            tokio::spawn(tcp::run(tcp, door, sender, stopped.subscribe()));
+        }
         tokio::spawn(run(endpoint.clone(), Arc::clone(&door), sender));
-        Ok(Self { endpoint, local_addr, arrivals: Mutex::new(arrivals), door })
+        Ok(Self { endpoint, local_addr, tcp_addr, arrivals: Mutex::new(arrivals), door, stopped })
     }
 
     /// The address in use, with the port that was chosen.
     #[must_use]
     pub const fn local_addr(&self) -> SocketAddr {
         self.local_addr
+    }
+
+    /// The address in use over TCP, if any.
+    #[must_use]
+    pub const fn tcp_addr(&self) -> Option<SocketAddr> {
+        self.tcp_addr
     }
 
     /// The next to have come; `None` after [`close`](Self::close).
@@ -181,20 +242,56 @@ impl Listener {
 
     /// Closes every link and waits a second at most until the peers have been told.
     pub async fn close(&self) {
+        self.stop();
+        let told = async { tokio::join!(self.endpoint.wait_idle(), self.door.telling.closed()) };
+        let _ = timeout(STOP_WAIT, told).await;
+    }
+
+    fn stop(&self) {
+        self.stopped.send_replace(true);
         self.endpoint.close(code(close_code::STOPPING), b"stopping");
-        let _ = timeout(STOP_WAIT, self.endpoint.wait_idle()).await;
+        self.door.registry.stop();
     }
 }
 
 impl Drop for Listener {
     fn drop(&mut self) {
-        self.endpoint.close(code(close_code::STOPPING), b"stopping");
+        self.stop();
     }
 }
 
 impl fmt::Debug for Listener {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Listener").field("local_addr", &self.local_addr).finish_non_exhaustive()
+    }
+}
+
+/// Tries to find a port that is free for both.
+const PORT_TRIES: usize = 16;
+
+fn bind(
+    address: SocketAddr,
+    tcp: TcpDoor,
+) -> Result<(socket::Bound, Option<TcpListener>), ListenError> {
+    let cannot = |source| ListenError::Bind { address, source };
+    let mut tries = 0;
+    loop {
+        tries += 1;
+        let bound = socket::bind(address).map_err(cannot)?;
+        let over_tcp = match tcp {
+            TcpDoor::Off => return Ok((bound, None)),
+            TcpDoor::At(address) => address,
+            TcpDoor::Same => bound.socket.local_addr().map_err(cannot)?,
+        };
+        let another_would_do = tcp == TcpDoor::Same && address.port() == 0;
+        match tcp::listen(over_tcp) {
+            Ok(listener) => return Ok((bound, Some(listener))),
+            Err(error)
+                if another_would_do
+                    && tries < PORT_TRIES
+                    && error.kind() == io::ErrorKind::AddrInUse => {}
+            Err(source) => return Err(ListenError::BindTcp { address: over_tcp, source }),
+        }
     }
 }
 
@@ -223,14 +320,7 @@ async fn run(endpoint: Endpoint, door: Arc<Door>, arrivals: mpsc::Sender<Incomin
                 let (visit, arrivals) = (Visit::begin(&door), arrivals.clone());
                 tokio::spawn(async move {
                     let door = &visit.0;
-                    let counter = match door.welcome(newcomer, &arrivals).await {
-                        Ok(()) => &door.counters.admitted,
-                        Err(refused) => {
-                            tracing::debug!(%refused, "a newcomer was not let in");
-                            &door.counters.refused
-                        }
-                    };
-                    counter.fetch_add(1, Ordering::Relaxed);
+                    door.note(door.welcome(newcomer, &arrivals).await);
                 });
             }
             // An address that is not proved may always be asked to prove itself.
@@ -261,11 +351,13 @@ impl Drop for Visit {
 
 /// Why a newcomer was not let in.
 #[derive(Debug, thiserror::Error)]
-enum Refused {
+pub(crate) enum Refused {
     #[error(transparent)]
     Config(#[from] ConfigError),
     #[error("the handshake failed: {0}")]
     Handshake(#[from] quinn::ConnectionError),
+    #[error("the handshake failed: {0}")]
+    Tls(io::Error),
     #[error("it took too long")]
     Late,
     #[error("the peer's key or protocol cannot be read")]
@@ -279,6 +371,18 @@ enum Refused {
 }
 
 impl Door {
+    /// Counts how a visit ended.
+    pub(crate) fn note(&self, welcomed: Result<(), Refused>) {
+        let counter = match welcomed {
+            Ok(()) => &self.counters.admitted,
+            Err(refused) => {
+                tracing::debug!(%refused, "a newcomer was not let in");
+                &self.counters.refused
+            }
+        };
+        counter.fetch_add(1, Ordering::Relaxed);
+    }
+
     /// Brings one connection through its handshake and hands it over.
     async fn welcome(
         &self,
@@ -298,6 +402,15 @@ impl Door {
             Purpose::Sync => Incoming::Sync(self.link(connection, key, &gate)?),
             Purpose::Join => Incoming::Join(JoinRequest::read(connection, key).await?),
         };
+        self.hand_over(arrival, arrivals).await
+    }
+
+    /// Hands over who was let in.
+    pub(crate) async fn hand_over(
+        &self,
+        arrival: Incoming,
+        arrivals: &mpsc::Sender<Incoming>,
+    ) -> Result<(), Refused> {
         match (timeout(HAND_OVER_TIME, arrivals.reserve()).await, arrival) {
             (Ok(Ok(place)), arrival) => {
                 place.send(arrival);
@@ -319,7 +432,7 @@ impl Door {
         gate: &Gate,
     ) -> Result<Link, Refused> {
         let verdict = Arc::new(Verdict::default());
-        self.registry.insert(key, connection.clone(), Arc::clone(&verdict));
+        self.registry.insert(key, Carrier::Quic(connection.clone(), Arc::clone(&verdict)));
         // Whoever revokes forgets the key first and cuts afterwards. Either the cut finds this
         // connection, or the key is already forgotten here.
         if !self.server.admission().is_enrolled(&key) {

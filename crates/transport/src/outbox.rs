@@ -15,7 +15,7 @@ use tokio::sync::futures::Notified;
 use crate::framing::{FramingError, check_length, put_frame};
 
 /// The first class of the tier that is served in order of arrival.
-const FIRST_BULK_CLASS: u8 = 3;
+pub(crate) const FIRST_BULK_CLASS: u8 = 3;
 
 /// Three urgent tiers and the last one.
 pub(crate) const TIERS: usize = FIRST_BULK_CLASS as usize + 1;

@@ -3,60 +3,66 @@
 use std::collections::BTreeMap;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-use quinn::Connection;
-
+use crate::carrier::Carrier;
 use crate::close_code;
 use crate::identity::KEY_BYTES;
-use crate::link::Verdict;
 
-type Live = BTreeMap<usize, (Connection, Arc<Verdict>)>;
-
-#[derive(Debug, Default)]
+#[derive(Default)]
 pub(crate) struct Registry {
-    links: Mutex<BTreeMap<[u8; KEY_BYTES], Live>>,
+    links: Mutex<Links>,
+}
+
+#[derive(Default)]
+struct Links {
+    live: BTreeMap<[u8; KEY_BYTES], BTreeMap<u64, Carrier>>,
+    /// Numbers given out so far.
+    numbers: u64,
 }
 
 impl Registry {
-    /// Keeps `connection` until it ends.
-    pub(crate) fn insert(
-        self: &Arc<Self>,
-        key: [u8; KEY_BYTES],
-        connection: Connection,
-        verdict: Arc<Verdict>,
-    ) {
-        let id = connection.stable_id();
-        self.links().entry(key).or_default().insert(id, (connection.clone(), verdict));
+    /// Keeps `carrier` until it ends.
+    pub(crate) fn insert(self: &Arc<Self>, key: [u8; KEY_BYTES], carrier: Carrier) {
+        let mut links = self.links();
+        links.numbers += 1;
+        let number = links.numbers;
+        links.live.entry(key).or_default().insert(number, carrier.clone());
+        drop(links);
         let registry = Arc::clone(self);
         tokio::spawn(async move {
-            connection.closed().await;
-            registry.remove(&key, id);
+            carrier.closed().await;
+            registry.remove(&key, number);
         });
     }
 
     /// Closes every link of `key`; answers how many there were.
     pub(crate) fn cut(&self, key: &[u8; KEY_BYTES]) -> usize {
-        let live = self.links().remove(key).unwrap_or_default();
-        for (connection, verdict) in live.values() {
-            verdict.close(connection, close_code::REVOKED, b"revoked");
-        }
+        let live = self.links().live.remove(key).unwrap_or_default();
+        live.values().for_each(|carrier| carrier.close(close_code::REVOKED, "revoked"));
         live.len()
     }
 
-    pub(crate) fn len(&self) -> usize {
-        self.links().values().map(BTreeMap::len).sum()
+    /// Closes every link.
+    pub(crate) fn stop(&self) {
+        for carrier in self.links().live.values().flat_map(BTreeMap::values) {
+            carrier.close(close_code::STOPPING, "stopping");
+        }
     }
 
-    fn remove(&self, key: &[u8; KEY_BYTES], id: usize) {
-        let mut links = self.links();
-        if let Some(live) = links.get_mut(key) {
-            live.remove(&id);
-            if live.is_empty() {
-                links.remove(key);
+    pub(crate) fn len(&self) -> usize {
+        self.links().live.values().map(BTreeMap::len).sum()
+    }
+
+    fn remove(&self, key: &[u8; KEY_BYTES], number: u64) {
+        let live = &mut self.links().live;
+        if let Some(links) = live.get_mut(key) {
+            links.remove(&number);
+            if links.is_empty() {
+                live.remove(key);
             }
         }
     }
 
-    fn links(&self) -> MutexGuard<'_, BTreeMap<[u8; KEY_BYTES], Live>> {
+    fn links(&self) -> MutexGuard<'_, Links> {
         // Nothing panics while holding it; if something did, the map is still whole.
         self.links.lock().unwrap_or_else(PoisonError::into_inner)
     }

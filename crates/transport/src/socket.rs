@@ -1,7 +1,7 @@
 //! UDP sockets with buffers large enough for a thousand clinics that return at once.
 
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
 
 use socket2::{Domain, Protocol, Socket, Type};
 
@@ -47,6 +47,18 @@ pub fn bind(address: SocketAddr) -> io::Result<Bound> {
 /// No address family is there, or no port is free.
 pub fn bind_any() -> io::Result<Bound> {
     bind((Ipv6Addr::UNSPECIFIED, 0).into()).or_else(|_| bind((Ipv4Addr::UNSPECIFIED, 0).into()))
+}
+
+/// The address of this machine that packets to `remote` leave from, if there is a way at all. Sends
+/// nothing.
+pub(crate) fn leaves_from(remote: SocketAddr) -> Option<IpAddr> {
+    let any: IpAddr = match remote {
+        SocketAddr::V4(_) => Ipv4Addr::UNSPECIFIED.into(),
+        SocketAddr::V6(_) => Ipv6Addr::UNSPECIFIED.into(),
+    };
+    let socket = UdpSocket::bind((any, 0)).ok()?;
+    socket.connect(remote).ok()?;
+    Some(socket.local_addr().ok()?.ip())
 }
 
 /// Linux reports twice what was set, half of it for its own bookkeeping (socket(7)).

@@ -38,8 +38,9 @@ async fn ask(node: &Node, invitation: &Invitation) -> Result<directory::Joined, 
     let found = tokio::net::lookup_host(address).await.map_err(|_| unresolved(address))?.next();
     let address = found.ok_or_else(|| unresolved(address))?;
     let dialer = Dialer::new(&identity, node.config.sync.link).map_err(Refusal::because)?;
-    let answer =
-        dialer.join(address, &hub_key, &request.to_bytes()).await.map_err(Refusal::because)?;
+    let request = request.to_bytes();
+    let answer = node.roads.join(&dialer, address, &hub_key, &request).await;
+    let answer = answer.map_err(Refusal::because)?;
     dialer.close().await;
     match JoinResponse::from_bytes(&answer).map_err(Refusal::because)? {
         JoinResponse::Accepted(joined) => {

@@ -13,7 +13,7 @@ struct Home {
     rule: &'static str,
 }
 
-const HOMES: [Home; 7] = [
+const HOMES: [Home; 8] = [
     Home {
         library: "tokio",
         in_code: "tokio",
@@ -45,6 +45,13 @@ const HOMES: [Home; 7] = [
     Home {
         library: "rustls",
         in_code: "rustls",
+        may_depend: is_transport,
+        may_name: |package, _| is_transport(package),
+        rule: "only transport knows rustls",
+    },
+    Home {
+        library: "tokio-rustls",
+        in_code: "tokio_rustls",
         may_depend: is_transport,
         may_name: |package, _| is_transport(package),
         rule: "only transport knows rustls",

@@ -56,6 +56,18 @@ impl Network {
     #[track_caller]
     #[must_use]
     pub fn start_with(prepare: impl Fn(Home) -> Home) -> Self {
+        Self::start_on(prepare, |_| ())
+    }
+
+    /// The same, on wires that let no UDP through.
+    #[track_caller]
+    #[must_use]
+    pub fn start_without_udp() -> Self {
+        Self::start_on(|home| home, Relay::block_udp)
+    }
+
+    #[track_caller]
+    fn start_on(prepare: impl Fn(Home) -> Home, spoil: impl Fn(&Relay)) -> Self {
         let folder = folder();
         let hub_home = prepare(Home::new(Binary::Hub, folder.path(), "hub"));
         hub_home.tell(&["init"]);
@@ -63,7 +75,9 @@ impl Network {
         let [north, south] = SITES.map(|site| {
             let home = prepare(Home::new(Binary::EdgeNode, folder.path(), site));
             home.tell(&["init"]);
-            join(&home, &hub_home, &hub, site)
+            let wire = Relay::to(door(&hub));
+            spoil(&wire);
+            join_by(wire, &home, &hub_home, site)
         });
         Self { hub_home, hub, north, south, folder }
     }
@@ -249,7 +263,11 @@ pub fn invitation(hub: &Home, site: &str, address: SocketAddr) -> String {
 #[track_caller]
 #[must_use]
 pub fn join(home: &Home, hub_home: &Home, hub: &Serving, site: &str) -> Clinic {
-    let wire = Relay::to(door(hub));
+    join_by(Relay::to(door(hub)), home, hub_home, site)
+}
+
+#[track_caller]
+fn join_by(wire: Relay, home: &Home, hub_home: &Home, site: &str) -> Clinic {
     home.tell(&["join", &invitation(hub_home, site, wire.address())]);
     let serving = home.serve();
     Clinic { home: home.clone(), serving, wire }

@@ -1,8 +1,11 @@
-//! A UDP wire between a clinic and its hub that can be cut, moved, slowed down and listened to.
+//! A wire between a clinic and its hub, UDP and TCP on one port, that can be cut, moved, slowed down and
+//! listened to, and that can let UDP fall away alone, as the networks of some hospitals do.
+
+mod over_tcp;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::{SocketAddr, TcpListener, UdpSocket};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
@@ -13,7 +16,10 @@ const DATAGRAM_BYTES_MAX: usize = 65_535;
 /// How often a waiting thread looks whether it is still needed.
 const LOOK_UP: Duration = Duration::from_millis(100);
 
-/// Passes datagrams on, both ways. Ends when dropped.
+/// Tries to find a port that is free for both.
+const PORT_TRIES: usize = 16;
+
+/// Passes datagrams and connections on, both ways. Ends when dropped.
 #[derive(Debug)]
 pub struct Relay {
     address: SocketAddr,
@@ -33,6 +39,7 @@ struct Inner {
     bytes_per_second: AtomicU64,
     is_recording: AtomicBool,
     is_cut: AtomicBool,
+    is_udp_blocked: AtomicBool,
     is_over: AtomicBool,
 }
 
@@ -44,7 +51,7 @@ impl Relay {
     /// When the system gives no socket.
     #[must_use]
     pub fn to(hub: SocketAddr) -> Self {
-        let front = UdpSocket::bind("127.0.0.1:0").expect("loopback gives a port");
+        let (front, listener) = fronts();
         front.set_read_timeout(Some(LOOK_UP)).expect("a socket takes a timeout");
         let address = front.local_addr().expect("a bound socket has an address");
         let inner = Arc::new(Inner {
@@ -56,10 +63,13 @@ impl Relay {
             bytes_per_second: AtomicU64::new(0),
             is_recording: AtomicBool::new(false),
             is_cut: AtomicBool::new(false),
+            is_udp_blocked: AtomicBool::new(false),
             is_over: AtomicBool::new(false),
         });
         let up = Arc::clone(&inner);
         std::thread::spawn(move || up.pass_up());
+        let beside = Arc::clone(&inner);
+        std::thread::spawn(move || over_tcp::accept(&beside, &listener));
         Self { address, inner }
     }
 
@@ -77,6 +87,16 @@ impl Relay {
     /// Passes everything on again.
     pub fn restore(&self) {
         self.inner.is_cut.store(false, Ordering::SeqCst);
+    }
+
+    /// Lets nothing but TCP through from now on.
+    pub fn block_udp(&self) {
+        self.inner.is_udp_blocked.store(true, Ordering::SeqCst);
+    }
+
+    /// Lets UDP through again.
+    pub fn unblock_udp(&self) {
+        self.inner.is_udp_blocked.store(false, Ordering::SeqCst);
     }
 
     /// Carries no more than this to the hub; what does not fit into its short queue is lost.
@@ -102,12 +122,12 @@ impl Relay {
         self.inner.passed_bytes.load(Ordering::SeqCst)
     }
 
-    /// Keeps every datagram from now on.
+    /// Keeps everything that passes from now on.
     pub fn record(&self) {
         self.inner.is_recording.store(true, Ordering::SeqCst);
     }
 
-    /// Every datagram that passed since [`record`](Self::record), both ways.
+    /// Every datagram, and every piece of a connection, that passed since [`record`](Self::record), both ways.
     #[must_use]
     pub fn captured(&self) -> Vec<Vec<u8>> {
         lock(&self.inner.captured).clone()
@@ -117,6 +137,7 @@ impl Relay {
 impl Drop for Relay {
     fn drop(&mut self) {
         self.inner.is_over.store(true, Ordering::SeqCst);
+        over_tcp::wake(self.address);
     }
 }
 
@@ -127,7 +148,7 @@ impl Inner {
             // An error is the timeout, or an earlier datagram that nobody took.
             let Ok((length, client)) = self.front.recv_from(&mut datagram) else { continue };
             let bytes = datagram.get(..length).unwrap_or_default();
-            if self.takes(bytes)
+            if self.takes_datagram(bytes)
                 && let Ok(back) = self.back(client)
             {
                 let _ = back.send(bytes);
@@ -150,13 +171,17 @@ impl Inner {
         while !self.is_over.load(Ordering::SeqCst) && self.is_current(back, client) {
             let Ok(length) = back.recv(&mut datagram) else { continue };
             let bytes = datagram.get(..length).unwrap_or_default();
-            if self.takes(bytes) {
+            if self.takes_datagram(bytes) {
                 let _ = self.front.send_to(bytes, client);
             }
         }
     }
 
-    /// Notes a datagram; answers whether it is passed on.
+    fn takes_datagram(&self, bytes: &[u8]) -> bool {
+        !self.is_udp_blocked.load(Ordering::SeqCst) && self.takes(bytes)
+    }
+
+    /// Notes what came; answers whether it is passed on.
     fn takes(&self, bytes: &[u8]) -> bool {
         if self.is_cut.load(Ordering::SeqCst) {
             return false;
@@ -186,6 +211,17 @@ impl Inner {
     fn is_current(&self, back: &Arc<UdpSocket>, client: SocketAddr) -> bool {
         lock(&self.clients).get(&client).is_some_and(|current| Arc::ptr_eq(current, back))
     }
+}
+
+fn fronts() -> (UdpSocket, TcpListener) {
+    for _ in 0..PORT_TRIES {
+        let front = UdpSocket::bind("127.0.0.1:0").expect("loopback gives a port");
+        let address = front.local_addr().expect("a bound socket has an address");
+        if let Ok(listener) = TcpListener::bind(address) {
+            return (front, listener);
+        }
+    }
+    panic!("no port is free for both UDP and TCP")
 }
 
 fn lock<T>(mutex: &Mutex<T>) -> MutexGuard<'_, T> {

@@ -31,6 +31,7 @@ use tempfile::TempDir;
 use tokio::signal::unix::{SignalKind, signal};
 use tokio::time::sleep;
 
+use crate::relay::Passes;
 use crate::screen::Screen;
 use crate::stage::Stage;
 
@@ -66,6 +67,9 @@ struct Args {
     /// Cut the link between the first clinic and the hub for some seconds in the middle.
     #[arg(long)]
     cut_link: bool,
+    /// Let no UDP through between the first clinic and the hub; their link then runs over TCP.
+    #[arg(long)]
+    block_udp: bool,
     /// Kill the first clinic's program (SIGKILL) in the middle and start it again.
     #[arg(long)]
     kill_clinic: bool,
@@ -80,6 +84,11 @@ impl Args {
     fn seconds(&self) -> Option<f64> {
         let of_sample = if self.once { SAMPLE_ONCE_SECONDS } else { SAMPLE_LIVE_SECONDS };
         self.seconds.or(self.vitals.is_none().then_some(of_sample))
+    }
+
+    /// What stands between the first clinic and the hub, if anything.
+    fn relay(&self) -> Option<Passes> {
+        if self.block_udp { Some(Passes::TcpOnly) } else { self.cut_link.then_some(Passes::Udp) }
     }
 
     fn recording(&self) -> Result<Recording, RecordingError> {
@@ -154,7 +163,7 @@ async fn show(
     screen: &Screen,
 ) -> Result<wire::Summary, Box<dyn Error>> {
     let programs = programs::build(screen).await?;
-    let set = Stage::set(&programs, folder.path(), args.cut_link, screen).await?;
+    let set = Stage::set(&programs, folder.path(), args.relay(), screen).await?;
     show::play(args, stage.insert(set), recording, folder.path(), screen).await
 }
 

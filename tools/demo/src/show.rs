@@ -79,7 +79,7 @@ async fn replay_with_incidents(
         Ok(replayed.await)
     };
     let cutting = async {
-        match stage.relay.as_ref() {
+        match stage.relay.as_ref().filter(|_| args.cut_link) {
             Some(relay) => cut_link(relay, progress.clone(), total, &bar).await,
             None => Ok(()),
         }
@@ -118,6 +118,7 @@ async fn compare(
     let at_second = Rows::exported(&stage.second.ask(&["export", "vitals"]).await?)?;
     let alerts = count_alerts(&stage.hub.ask(&["export", "alerts"]).await?)?;
     let bytes_on_wire = stage.first.bytes_on_wire().await?;
+    let road = stage.first.clinic_status().await?.link.road;
     let is_same = |place: &str, difference: Difference| {
         let Difference { missing, unexpected } = difference;
         if missing + unexpected > 0 {
@@ -140,6 +141,7 @@ async fn compare(
         at_second_clinic: as_u64(at_second.len()),
         expected_at_second_clinic: as_u64(expected_at_second.len()),
         alerts: as_u64(alerts),
+        road,
         bytes_on_wire,
         bytes_per_reading: thousandths(whole(bytes_on_wire) / as_f64(at_hub.len().max(1))),
         seconds: 0.0,
@@ -164,8 +166,9 @@ fn tell(summary: &Summary, screen: &Screen) {
         "the hub holds {} readings and {} alerts; {SECOND_CLINIC} holds {} of {} that it may have",
         summary.at_hub, summary.alerts, summary.at_second_clinic, summary.expected_at_second_clinic
     ));
+    let road = summary.road.as_deref().map_or_else(|| "the network".to_owned(), str::to_uppercase);
     screen.say(&format!(
-        "{} bytes from clinic to hub, {:.2} a reading; {:.1} s",
+        "{} bytes from clinic to hub over {road}, {:.2} a reading; {:.1} s",
         summary.bytes_on_wire, summary.bytes_per_reading, summary.seconds
     ));
 }

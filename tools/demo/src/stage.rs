@@ -9,7 +9,7 @@ use tokio::time::{Instant, sleep};
 
 use crate::process::{Addresses, ProcessError, Program, Server};
 use crate::programs::Programs;
-use crate::relay::Relay;
+use crate::relay::{Passes, Relay};
 use crate::screen::Screen;
 use crate::status::{ClinicStatus, HubStatus};
 
@@ -53,7 +53,7 @@ pub(crate) enum StageError {
 pub(crate) struct Actor {
     program: Program,
     server: Option<Server>,
-    /// UDP bytes that processes sent which are gone.
+    /// Bytes that processes sent which are gone.
     bytes_before: u64,
 }
 
@@ -62,7 +62,7 @@ pub(crate) struct Stage {
     pub(crate) hub: Actor,
     pub(crate) first: Actor,
     pub(crate) second: Actor,
-    /// Between the first clinic and the hub, when the link is to be cut.
+    /// Between the first clinic and the hub, when the link is to be cut or UDP is to be blocked.
     pub(crate) relay: Option<Relay>,
 }
 
@@ -71,7 +71,7 @@ impl Stage {
     pub(crate) async fn set(
         programs: &Programs,
         folder: &Path,
-        with_relay: bool,
+        relay: Option<Passes>,
         screen: &Screen,
     ) -> Result<Self, StageError> {
         let mut hub = Actor::new("hub", &programs.hub, folder);
@@ -80,11 +80,12 @@ impl Stage {
         hub.ask(&["init"]).await?;
         hub.serve(&["--listen", ANY_PORT, "--sync-listen", ANY_PORT]).await?;
         let door = hub.addresses()?.quic.clone().ok_or(StageError::NoDoor)?;
-        let relay = if with_relay {
-            let door = door.parse().map_err(|_| StageError::NoDoor)?;
-            Some(Relay::start(door).await.map_err(StageError::Relay)?)
-        } else {
-            None
+        let relay = match relay {
+            Some(passes) => {
+                let door = door.parse().map_err(|_| StageError::NoDoor)?;
+                Some(Relay::start(door, passes).await.map_err(StageError::Relay)?)
+            }
+            None => None,
         };
         let through = relay.as_ref().map(|relay| relay.address().to_string());
         for (clinic, door) in
@@ -189,7 +190,7 @@ impl Actor {
         serde_json::from_slice(&answer).map_err(|_| StageError::Answer(self.program.name))
     }
 
-    /// UDP bytes sent to the hub by this process and those before it.
+    /// Bytes sent to the hub by this process and those before it.
     pub(crate) async fn bytes_on_wire(&self) -> Result<u64, StageError> {
         Ok(self.bytes_before + self.clinic_status().await?.link.sent_bytes_total)
     }

@@ -32,8 +32,10 @@ pub(crate) struct Readings {
 /// The connection since its process started.
 #[derive(Debug, Deserialize)]
 pub(crate) struct Link {
-    /// UDP bytes.
+    /// Bytes, as UDP or TCP carried them.
     pub(crate) sent_bytes_total: u64,
+    /// `udp` or `tcp`, while it is open.
+    pub(crate) road: Option<String>,
 }
 
 /// A hub.

@@ -23,7 +23,9 @@ pub(crate) struct Summary {
     pub(crate) expected_at_second_clinic: u64,
     /// Alerts that the hub exports.
     pub(crate) alerts: u64,
-    /// UDP bytes from the first clinic to the hub, everything included.
+    /// The road of the first clinic's link at the end: `udp` or `tcp`.
+    pub(crate) road: Option<String>,
+    /// Bytes, as UDP or TCP carried them, from the first clinic to the hub, everything included.
     pub(crate) bytes_on_wire: u64,
     /// The same for each reading at the hub.
     pub(crate) bytes_per_reading: f64,
@@ -71,6 +73,7 @@ mod tests {
             at_second_clinic: 3,
             expected_at_second_clinic: 3,
             alerts: 1,
+            road: Some("udp".to_owned()),
             bytes_on_wire: 100,
             bytes_per_reading: 16.667,
             seconds: 1.0,

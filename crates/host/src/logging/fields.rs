@@ -8,7 +8,7 @@ use tracing::field::{Field, Visit};
 /// Fields that may be written. None of them is about a person: `error`, `reason`, `refused` and
 /// `misbehaviour` are texts of our own error types, `device` and `site` are names of machines and
 /// places, `origin` and `peer` are shortened keys of nodes.
-pub const FIELDS: [&str; 33] = [
+pub const FIELDS: [&str; 34] = [
     "accepted",
     "address",
     "alerts",
@@ -34,6 +34,7 @@ pub const FIELDS: [&str; 33] = [
     "refused",
     "rejected",
     "request_id",
+    "road",
     "room",
     "route",
     "seq",

@@ -1,4 +1,4 @@
-//! Links, refusals and joining over real UDP on loopback. Nothing sleeps: every wait is for a state
+//! Links, refusals and joining over real UDP and TCP on loopback. Nothing sleeps: every wait is for a state
 //! and fails after [`world::PATIENCE`].
 
 #![expect(
@@ -7,8 +7,9 @@
     reason = "what a test did not expect ends it, in its helpers too"
 )]
 
+mod frames;
 mod joining;
-mod links;
 mod misbehaviour;
+mod over_tcp;
 mod refusals;
 mod world;

@@ -12,9 +12,17 @@ use rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, Server
 use rustls::crypto::ring;
 use rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use rustls::{DigitallySignedStruct, SignatureScheme};
+use tokio::net::TcpStream;
+use tokio_rustls::TlsConnector;
+use tokio_rustls::client::TlsStream;
+use transport::dialer::DialError;
 use transport::{
-    Admission, Dialer, Incoming, JoinRequest, Link, LinkProfile, Listener, TlsIdentity,
+    Admission, Dialer, Incoming, JoinRequest, Link, LinkProfile, Listener, Road, TcpDoor,
+    TlsIdentity,
 };
+
+/// What must hold over QUIC must hold over TCP.
+pub(crate) const ROADS: [Road; 2] = [Road::Udp, Road::Tcp];
 
 /// Long enough for a loaded machine; a test that waits so long has failed.
 pub(crate) const PATIENCE: Duration = Duration::from_secs(20);
@@ -110,19 +118,54 @@ impl Hub {
 /// The hub's listener with any admission.
 pub(crate) fn listen(admission: Arc<dyn Admission>) -> Listener {
     let address = (Ipv4Addr::LOCALHOST, 0).into();
-    Listener::bind(address, &identity(HUB), admission, LinkProfile::Wide).unwrap()
+    let identity = identity(HUB);
+    Listener::bind_both(address, TcpDoor::Same, &identity, admission, LinkProfile::Wide).unwrap()
 }
 
 pub(crate) fn dialer(seed: u8) -> Dialer {
     Dialer::new(&identity(seed), LinkProfile::Wide).unwrap()
 }
 
+/// A link by one road, whatever the other one does.
+pub(crate) async fn connect(
+    dialer: &Dialer,
+    address: SocketAddr,
+    server_key: &[u8; 32],
+    road: Road,
+) -> Result<Link, DialError> {
+    match road {
+        Road::Udp => within(dialer.connect(address, server_key)).await,
+        Road::Tcp => within(dialer.connect_over_tcp(address, server_key)).await,
+    }
+}
+
+/// A request to join by one road.
+pub(crate) async fn join(
+    dialer: &Dialer,
+    address: SocketAddr,
+    server_key: &[u8; 32],
+    request: &[u8],
+    road: Road,
+) -> Result<Vec<u8>, DialError> {
+    match road {
+        Road::Udp => within(dialer.join(address, server_key, request)).await,
+        Road::Tcp => within(dialer.join_over_tcp(address, server_key, request)).await,
+    }
+}
+
 /// A dialer, its link, and the hub's end of it.
 pub(crate) async fn pair(hub: &Hub) -> (Dialer, Link, Link) {
+    pair_by(hub, Road::Udp).await
+}
+
+/// The same by either road.
+pub(crate) async fn pair_by(hub: &Hub, road: Road) -> (Dialer, Link, Link) {
     let dialer = dialer(ENROLLED);
     let (link, accepted) =
-        tokio::join!(within(dialer.connect(hub.address(), &hub.key)), hub.link());
-    (dialer, link.unwrap(), accepted)
+        tokio::join!(connect(&dialer, hub.address(), &hub.key, road), hub.link());
+    let link = link.unwrap();
+    assert_eq!((link.road(), accepted.road()), (road, road));
+    (dialer, link, accepted)
 }
 
 /// What a client that is not ours shows of itself.
@@ -142,13 +185,26 @@ pub(crate) async fn bare(
     protocols: &[&[u8]],
 ) -> Result<(Endpoint, Connection), quinn::ConnectionError> {
     let mut endpoint = Endpoint::client((Ipv4Addr::LOCALHOST, 0).into()).unwrap();
-    endpoint.set_default_client_config(bare_config(shown, protocols));
+    let tls = QuicClientConfig::try_from(bare_config(shown, protocols)).unwrap();
+    endpoint.set_default_client_config(quinn::ClientConfig::new(Arc::new(tls)));
     let connection = within(endpoint.connect(hub, "hub").unwrap()).await?;
     Ok((endpoint, connection))
 }
 
+/// Connects with a bare TLS client over TCP; the connection may still be refused afterwards.
+pub(crate) async fn bare_tcp(
+    hub: SocketAddr,
+    shown: Shown,
+    protocols: &[&[u8]],
+) -> std::io::Result<TlsStream<TcpStream>> {
+    let config = Arc::new(bare_config(shown, protocols));
+    let stream = TcpStream::connect(hub).await.unwrap();
+    let name = "hub".try_into().unwrap();
+    within(TlsConnector::from(config).connect(name, stream)).await
+}
+
 /// Settings that take every shortcut the server allows.
-fn bare_config(shown: Shown, protocols: &[&[u8]]) -> quinn::ClientConfig {
+pub(crate) fn bare_config(shown: Shown, protocols: &[&[u8]]) -> rustls::ClientConfig {
     let builder = rustls::ClientConfig::builder_with_provider(Arc::new(ring::default_provider()))
         .with_protocol_versions(&[&rustls::version::TLS13])
         .unwrap()
@@ -171,7 +227,7 @@ fn bare_config(shown: Shown, protocols: &[&[u8]]) -> quinn::ClientConfig {
     };
     tls.alpn_protocols = protocols.iter().map(|protocol| protocol.to_vec()).collect();
     tls.enable_early_data = true;
-    quinn::ClientConfig::new(Arc::new(QuicClientConfig::try_from(tls).unwrap()))
+    tls
 }
 
 /// A client that keeps no rule but knows the enrolled key.

@@ -6,7 +6,9 @@ use transport::dialer::DialError;
 use transport::join::{ANSWER_BYTES_MAX, JoinError, REQUEST_BYTES_MAX};
 use transport::link::LinkError;
 
-use crate::world::{ENROLLED, Hub, STRANGER, Shown, bare, closed_with, dialer, key, pair, within};
+use crate::world::{
+    ENROLLED, Hub, ROADS, STRANGER, Shown, bare, closed_with, dialer, join, key, pair, within,
+};
 
 #[tokio::test]
 async fn a_stranger_asks_once_and_is_answered() {
@@ -17,35 +19,41 @@ async fn a_stranger_asks_once_and_is_answered() {
 }
 
 async fn check(seed: u8, request_len: usize, answer_len: usize) {
-    let hub = Hub::start();
-    let dialer = dialer(seed);
-    let (request, answer) = (vec![5; request_len], vec![6; answer_len]);
-    let asking = within(dialer.join(hub.address(), &hub.key, &request));
-    let answering = async {
-        let asked = hub.request().await;
-        assert_eq!((asked.client_key(), asked.request()), (&key(seed), request.as_slice()));
-        within(asked.answer(&answer)).await
-    };
-    let (received, answered) = tokio::join!(asking, answering);
-    assert_eq!(received.unwrap(), answer);
-    assert_eq!(answered, Ok(()));
-    assert_eq!(hub.listener.links(), 0);
+    for road in ROADS {
+        let hub = Hub::start();
+        let dialer = dialer(seed);
+        let (request, answer) = (vec![5; request_len], vec![6; answer_len]);
+        let asking = join(&dialer, hub.address(), &hub.key, &request, road);
+        let answering = async {
+            let asked = hub.request().await;
+            assert_eq!((asked.client_key(), asked.request()), (&key(seed), request.as_slice()));
+            assert!(asked.remote_address().ip().is_loopback());
+            within(asked.answer(&answer)).await
+        };
+        let (received, answered) = tokio::join!(asking, answering);
+        assert_eq!(received.unwrap(), answer);
+        assert_eq!(answered, Ok(()));
+        assert_eq!(hub.listener.links(), 0);
+    }
 }
 
 #[tokio::test]
 async fn what_is_too_long_is_not_sent() {
-    let hub = Hub::start();
-    let dialer = dialer(STRANGER);
-    for length in [0, REQUEST_BYTES_MAX + 1] {
-        let error = dialer.join(hub.address(), &hub.key, &vec![1; length]).await.unwrap_err();
-        assert!(matches!(error, DialError::Request), "{error:?}");
+    for road in ROADS {
+        let hub = Hub::start();
+        let dialer = dialer(STRANGER);
+        for length in [0, REQUEST_BYTES_MAX + 1] {
+            let request = vec![1; length];
+            let error = join(&dialer, hub.address(), &hub.key, &request, road).await.unwrap_err();
+            assert!(matches!(error, DialError::Request), "{error:?}");
+        }
+        let asking = join(&dialer, hub.address(), &hub.key, b"token", road);
+        let answering = async { hub.request().await.answer(&vec![1; ANSWER_BYTES_MAX + 1]).await };
+        let (received, answered) = tokio::join!(asking, answering);
+        assert_eq!(answered, Err(JoinError::AnswerTooLong));
+        let refused = LinkError::ClosedByPeer { code: close_code::JOIN_REFUSED };
+        assert!(matches!(received, Err(DialError::Ended(ended)) if ended == refused));
     }
-    let asking = within(dialer.join(hub.address(), &hub.key, b"token"));
-    let answering = async { hub.request().await.answer(&vec![1; ANSWER_BYTES_MAX + 1]).await };
-    let (received, answered) = tokio::join!(asking, answering);
-    assert_eq!(answered, Err(JoinError::AnswerTooLong));
-    let refused = LinkError::ClosedByPeer { code: close_code::JOIN_REFUSED };
-    assert!(matches!(received, Err(DialError::Ended(ended)) if ended == refused));
 }
 
 #[tokio::test]

@@ -8,7 +8,8 @@ use transport::dialer::DialError;
 use transport::link::LinkError;
 
 use crate::world::{
-    ENROLLED, HUB, Hub, STRANGER, Shown, bare, dialer, enrolled_rogue, key, listen, pair, within,
+    ENROLLED, HUB, Hub, ROADS, STRANGER, Shown, bare, connect, dialer, enrolled_rogue, key, listen,
+    pair, pair_by, within,
 };
 
 const SYNC: &[u8] = b"cairn-sync/1";
@@ -31,14 +32,16 @@ async fn a_server_with_another_key_is_not_trusted() {
 
 #[tokio::test]
 async fn a_key_that_is_not_enrolled_fails_in_the_handshake() {
-    let hub = Hub::start();
-    let dialer = dialer(STRANGER);
-    let link = within(dialer.connect(hub.address(), &key(HUB))).await.unwrap();
-    assert_eq!(within(link.closed()).await, LinkError::NotAdmitted);
-    assert!(within(link.recv()).await.is_none());
-    assert_eq!(link.send(0, vec![1]).await, Err(LinkError::NotAdmitted));
-    hub.has_refused(1).await;
-    assert_eq!((hub.listener.links(), hub.listener.counts().admitted), (0, 0));
+    for road in ROADS {
+        let hub = Hub::start();
+        let dialer = dialer(STRANGER);
+        let link = connect(&dialer, hub.address(), &key(HUB), road).await.unwrap();
+        assert_eq!(within(link.closed()).await, LinkError::NotAdmitted);
+        assert!(within(link.recv()).await.is_none());
+        assert_eq!(link.send(0, vec![1]).await, Err(LinkError::NotAdmitted));
+        hub.has_refused(1).await;
+        assert_eq!((hub.listener.links(), hub.listener.counts().admitted), (0, 0));
+    }
 }
 
 #[tokio::test]
@@ -92,32 +95,34 @@ fn check(shown: Shown, protocols: &[&[u8]], gets_in: bool) -> impl Future<Output
 
 #[tokio::test]
 async fn a_revoked_key_is_cut_off_and_does_not_come_back() {
-    let hub = Hub::start();
-    let (dialer, link, accepted) = pair(&hub).await;
-    let (_other, second, _second_accepted) = pair(&hub).await;
-    hub.book.enrol(key(STRANGER));
-    let (_endpoint, bystander) =
-        bare(hub.address(), Shown::RawKey(STRANGER), &[SYNC]).await.unwrap();
-    let bystander_accepted = hub.link().await;
+    for road in ROADS {
+        let hub = Hub::start();
+        let (dialer, link, accepted) = pair_by(&hub, road).await;
+        let (_other, second, _second_accepted) = pair_by(&hub, road).await;
+        hub.book.enrol(key(STRANGER));
+        let (_endpoint, bystander) =
+            bare(hub.address(), Shown::RawKey(STRANGER), &[SYNC]).await.unwrap();
+        let bystander_accepted = hub.link().await;
 
-    hub.book.revoke(&key(ENROLLED));
-    let five_seconds = std::time::Duration::from_secs(5);
-    let cut = tokio::time::timeout(five_seconds, async {
-        assert_eq!(hub.listener.cut(&key(ENROLLED)), 2);
-        (link.closed().await, second.closed().await)
-    });
-    let code = close_code::REVOKED;
-    let (first, second) = cut.await.unwrap();
-    assert_eq!(first, LinkError::ClosedByPeer { code });
-    assert_eq!(second, LinkError::ClosedByPeer { code });
-    assert_eq!(within(accepted.closed()).await, LinkError::ClosedHere { code });
+        hub.book.revoke(&key(ENROLLED));
+        let five_seconds = std::time::Duration::from_secs(5);
+        let cut = tokio::time::timeout(five_seconds, async {
+            assert_eq!(hub.listener.cut(&key(ENROLLED)), 2);
+            (link.closed().await, second.closed().await)
+        });
+        let code = close_code::REVOKED;
+        let (first, second) = cut.await.unwrap();
+        assert_eq!(first, LinkError::ClosedByPeer { code });
+        assert_eq!(second, LinkError::ClosedByPeer { code });
+        assert_eq!(within(accepted.closed()).await, LinkError::ClosedHere { code });
 
-    let again = within(dialer.connect(hub.address(), &key(HUB))).await.unwrap();
-    assert_eq!(within(again.closed()).await, LinkError::NotAdmitted);
+        let again = connect(&dialer, hub.address(), &key(HUB), road).await.unwrap();
+        assert_eq!(within(again.closed()).await, LinkError::NotAdmitted);
 
-    bystander_accepted.send(0, vec![1]).await.unwrap();
-    within(bystander.accept_uni()).await.unwrap();
-    assert_eq!(hub.listener.cut(&key(ENROLLED)), 0);
+        bystander_accepted.send(0, vec![1]).await.unwrap();
+        within(bystander.accept_uni()).await.unwrap();
+        assert_eq!(hub.listener.cut(&key(ENROLLED)), 0);
+    }
 }
 
 #[tokio::test]
@@ -142,17 +147,19 @@ impl transport::Admission for Fickle {
 
 #[tokio::test]
 async fn a_key_revoked_during_the_handshake_gets_no_link() {
-    let listener = listen(std::sync::Arc::new(Fickle::default()));
-    let dialer = dialer(ENROLLED);
-    let link = within(dialer.connect(listener.local_addr(), &key(HUB))).await.unwrap();
-    let code = close_code::REVOKED;
-    assert_eq!(within(link.closed()).await, LinkError::ClosedByPeer { code });
-    within(async {
-        while listener.counts().refused < 1 || listener.links() > 0 {
-            tokio::task::yield_now().await;
-        }
-    })
-    .await;
+    for road in ROADS {
+        let listener = listen(std::sync::Arc::new(Fickle::default()));
+        let dialer = dialer(ENROLLED);
+        let link = connect(&dialer, listener.local_addr(), &key(HUB), road).await.unwrap();
+        let code = close_code::REVOKED;
+        assert_eq!(within(link.closed()).await, LinkError::ClosedByPeer { code });
+        within(async {
+            while listener.counts().refused < 1 || listener.links() > 0 {
+                tokio::task::yield_now().await;
+            }
+        })
+        .await;
+    }
 }
 
 #[tokio::test]

@@ -6,6 +6,7 @@
 
 mod check;
 mod checkpoint;
+mod copy;
 mod error;
 mod group;
 mod key;
@@ -16,6 +17,7 @@ mod snapshot;
 
 pub use check::check_file;
 pub use checkpoint::empty_wal;
+pub use copy::{copy, open_copy, row_counts};
 pub use error::StoreError;
 pub use group::Group;
 pub use key::DatabaseKey;

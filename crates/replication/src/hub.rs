@@ -4,6 +4,7 @@ mod access;
 mod ingest;
 mod positions;
 mod purge;
+mod restored;
 pub(crate) mod sqlite;
 pub(crate) mod store;
 mod verify;
@@ -20,6 +21,7 @@ use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
 pub use purge::{OutstandingCopy, outstanding};
+pub use restored::{begin_again, is_in_safe_mode};
 pub use sqlite::SqliteHub;
 pub use store::{HubStatus, NodeStatus, node_statuses, note_contact, status};
 pub use verify::verify;

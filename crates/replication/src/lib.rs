@@ -42,5 +42,6 @@ pub const HUB: Room = Room {
     scripts: &[
         ("V1__hub", include_str!("../migrations/V1__hub.sql")),
         ("V2__hub_purge", include_str!("../migrations/V2__hub_purge.sql")),
+        ("V3__hub_restored", include_str!("../migrations/V3__hub_restored.sql")),
     ],
 };

@@ -1,0 +1,80 @@
+//! Backups of a hub: made, tried out, brought back.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+
+use host::Random;
+use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
+use host::control::Answer;
+use replication::hub::SqliteHub;
+use store::Connection;
+use workflows::schema;
+
+use crate::node::Hub;
+
+/// Whose backups those with these keys are.
+#[must_use]
+pub fn about(keys: &Keys) -> About {
+    let node = sync_protocol::signature::node_id(keys.node_seed()).to_string();
+    About { program: "hub", version: env!("CARGO_PKG_VERSION"), node }
+}
+
+/// Makes a backup in `to`, or where the settings say.
+pub(crate) async fn make(hub: &Hub, to: Option<PathBuf>) -> Result<Made<()>, BackupError> {
+    let incarnation = |conn: &Connection| SqliteHub::new(conn).incarnation().map(Some);
+    hub.backups.make(&hub.readers, &hub.clock, to, incarnation, |_| Ok(())).await
+}
+
+/// Tries out the backup `from`, or the newest of the folder `from` or of the settings.
+pub(crate) fn drill(
+    hub: &Hub,
+    from: Option<PathBuf>,
+    keys: Option<PathBuf>,
+) -> Result<Answer, BackupError> {
+    let from = from.or_else(|| hub.backups.folder().map(Path::to_owned));
+    let order = Drill {
+        from: from.ok_or(BackupError::NoFolder)?,
+        keys,
+        data: hub.backups.data().to_owned(),
+        about: hub.backups.about().clone(),
+        now: hub.clock.now(),
+    };
+    let incarnation = hub.random.number();
+    Ok(Answer::streamed(&hub.readers, move |live, mut out| {
+        host::backup::drill(
+            &order,
+            live,
+            &mut out,
+            about,
+            |conn| begin_again(conn, incarnation),
+            |conn, mut out: &mut dyn Write| {
+                Ok(export::verification(conn, &mut out, replication::hub::verify)?)
+            },
+        )
+    }))
+}
+
+/// Brings a backup into the data folder `data`, which holds none, as another life of the hub: clinics
+/// notice that it is one, and it is marked as restored.
+///
+/// # Errors
+///
+/// [`BackupError`] in one sentence; a database is never overwritten.
+pub fn restore(
+    data: &Path,
+    from: &Path,
+    keys: Option<&Path>,
+    random: &Random,
+) -> Result<Backup, BackupError> {
+    let incarnation = random.number();
+    let restored =
+        host::backup::restore(from, keys, data, about, |conn| begin_again(conn, incarnation))?;
+    host::folder::write_missing(&host::folder::config(data), crate::config::EXAMPLE.as_bytes())?;
+    Ok(restored)
+}
+
+/// What a restore does to the database before anybody can open it.
+fn begin_again(conn: &mut Connection, incarnation: u64) -> Result<(), Cause> {
+    store::migrate(conn, schema::HUB)?;
+    Ok(replication::hub::begin_again(conn, incarnation)?)
+}

@@ -1,0 +1,189 @@
+//! Backups: made while readings come, tried out, broken, brought back.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
+
+use tests::programs::binaries::Binary;
+use tests::programs::network::number;
+use tests::programs::readings::sorted;
+use tests::programs::{Home, Network, Reading, body};
+
+/// A folder beside the programs' own that stands for another medium.
+fn medium(network: &Network, name: &str) -> PathBuf {
+    let path = network.folder().join(name);
+    fs::create_dir(&path).unwrap();
+    path
+}
+
+/// The copy of a program's keys that its operator keeps.
+fn saved_keys(home: &Home, network: &Network, name: &str) -> String {
+    let path = network.folder().join(name).display().to_string();
+    home.tell(&["save-keys", &path]);
+    path
+}
+
+fn text(path: &Path) -> &str {
+    path.to_str().unwrap()
+}
+
+/// The only backup in a folder.
+fn only(folder: &Path) -> PathBuf {
+    let mut all = fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
+    let one = all.next().unwrap();
+    assert_eq!(all.next(), None);
+    one
+}
+
+/// Batches of fifty readings each; the times of no two are the same.
+fn batches(patient: &str, count: i64) -> Vec<Vec<Reading>> {
+    let batch = |at: i64| {
+        let readings = (0..50).map(|n| {
+            Reading::pulse("bed-4-mon", patient, -20_000 - at * 50 - n, &(60 + n).to_string())
+        });
+        readings.collect()
+    };
+    (0..count).map(batch).collect()
+}
+
+#[test]
+fn a_hub_is_backed_up_while_readings_come_and_comes_back_in_a_new_folder() {
+    let mut network = Network::start();
+    let there = medium(&network, "medium");
+    let keys = saved_keys(&network.hub_home, &network, "hub-keys.txt");
+    let north = &network.north;
+    north.patient("p-1", "Somebody");
+    let monitor = north.device("bed-4-mon");
+    let batches = batches("p-1", 40);
+    let backup = ["backup", "--to", text(&there)];
+    let made = thread::scope(|scope| {
+        let uploading = scope.spawn(|| {
+            for (at, readings) in batches.iter().enumerate() {
+                monitor.deliver(north.http(), &body(&format!("b-{at}"), readings));
+                north.home.tell(&["flush"]);
+            }
+        });
+        let mut made = 0;
+        while !uploading.is_finished() {
+            let said = network.hub_home.tell(&backup);
+            assert!(said.contains("read back and whole"), "{said}");
+            network.hub_home.tell(&["drill", "--from", text(&there), "--keys", &keys]);
+            made += 1;
+        }
+        made
+    });
+    network.settle();
+    network.hub_home.tell(&backup);
+    println!("{made} backups beside the upload");
+    let said = network.hub_home.tell(&["drill", "--from", text(&there), "--keys", &keys]);
+    assert!(said.contains("everything holds: ") && said.contains("as its manifest says"), "{said}");
+    assert!(said.contains("would lose no row"), "{said}");
+    assert!(!network.hub_home.path().join("drill").exists());
+    let held = network.at_hub();
+    assert_eq!(held, sorted(batches.concat()));
+    let before = network.hub_home.status();
+    assert_eq!(before["safe_mode"], false);
+
+    // The machine is lost: what is left are the medium and the copy of the keys.
+    network.hub.kill();
+    let lost = network.hub_home.path().to_owned();
+    fs::rename(&lost, network.folder().join("lost")).unwrap();
+    let home = &network.hub_home;
+    assert!(home.refused(&["restore", "--from", text(&there)]).contains("the keys are needed"));
+    let said = home.tell(&["restore", "--from", text(&there), "--keys", &keys]);
+    assert!(said.contains("marked as restored") && said.contains("everything holds: "), "{said}");
+    let again = home.refused(&["restore", "--from", text(&there), "--keys", &keys]);
+    assert!(again.contains("holds a database already"), "{again}");
+    assert!(home.tell(&["status"]).contains("came back from a backup"));
+    network.start_hub();
+    assert_eq!(network.at_hub(), held);
+    let after = network.hub_home.status();
+    assert_eq!(after["safe_mode"], true);
+    assert_eq!(number(&after, &["entries"]), number(&before, &["entries"]));
+    // It is the same hub to its clinics, and they go on with it.
+    let reading = Reading::pulse("bed-4-mon", "p-1", -1, "61");
+    monitor.deliver(network.north.http(), &body("b-after", std::slice::from_ref(&reading)));
+    network.north.home.tell(&["flush"]);
+    network.settle();
+    assert_eq!(network.at_hub(), sorted(held.into_iter().chain([reading])));
+}
+
+#[test]
+fn a_restored_hub_is_another_life_of_it() {
+    let network = Network::start();
+    let there = medium(&network, "medium");
+    network.hub_home.tell(&["backup", "--to", text(&there)]);
+    let keys = saved_keys(&network.hub_home, &network, "hub-keys.txt");
+    let incarnation = |home: &Home| -> i64 {
+        let question = "SELECT incarnation FROM hub_meta";
+        home.database().query_row(question, [], |row| row.get(0)).unwrap()
+    };
+    let lives: Vec<i64> = ["first", "second"]
+        .map(|name| {
+            let home = Home::new(Binary::Hub, network.folder(), name);
+            home.tell(&["restore", "--from", text(&there), "--keys", &keys]);
+            incarnation(&home)
+        })
+        .into();
+    assert_ne!(lives[0], lives[1]);
+    assert!(!lives.contains(&incarnation(&network.hub_home)));
+}
+
+#[test]
+fn whatever_is_wrong_with_a_backup_a_drill_and_a_restore_say_so_and_fail() {
+    let network = Network::start();
+    network.north.patient("p-1", "Somebody");
+    network.settle();
+    let there = medium(&network, "medium");
+    let home = &network.hub_home;
+    let keys = saved_keys(home, &network, "hub-keys.txt");
+    let other = Home::new(Binary::Hub, network.folder(), "other");
+    other.tell(&["init"]);
+    let other_keys = saved_keys(&other, &network, "other-keys.txt");
+    let nothing = home.refused(&["drill", "--from", text(&there)]);
+    assert!(nothing.contains("holds no backup of hub "), "{nothing}");
+    assert!(home.refused(&["backup"]).contains("set backup.folder in config.toml"));
+    home.tell(&["backup", "--to", text(&there)]);
+    let backup = only(&there);
+    let (file, manifest) = (backup.join("data.db"), backup.join("manifest.json"));
+    let new = Home::new(Binary::Hub, network.folder(), "new");
+    let check = |sentence: &str| {
+        for keys in [["--keys", &keys].as_slice(), &[]] {
+            let said = home.refused(&[&["drill", "--from", text(&there)], keys].concat());
+            assert!(said.contains(sentence), "{said}");
+        }
+        let said = new.refused(&["restore", "--from", text(&there), "--keys", &keys]);
+        assert!(said.contains(sentence), "{said}");
+        assert!(!new.path().join("data.db").exists());
+        assert!(!home.path().join("drill").exists());
+    };
+    let whole = fs::read(&file).unwrap();
+    for at in [100, whole.len() / 2, whole.len() - 1] {
+        let mut flipped = whole.clone();
+        flipped[at] ^= 8;
+        fs::write(&file, flipped).unwrap();
+        check("its digest differs");
+    }
+    fs::write(&file, &whole[..whole.len() / 2]).unwrap();
+    check("bytes where ");
+    fs::remove_file(&file).unwrap();
+    check("reading ");
+    fs::write(&file, &whole).unwrap();
+    let text_of_it = fs::read_to_string(&manifest).unwrap();
+    fs::write(&manifest, text_of_it.replacen("\"entry\":", "\"entry\":1", 1)).unwrap();
+    check("is damaged or was changed");
+    fs::remove_file(&manifest).unwrap();
+    check("has no manifest.json");
+    fs::write(&manifest, &text_of_it).unwrap();
+
+    let said = home.refused(&["drill", "--from", text(&there), "--keys", &other_keys]);
+    assert!(said.contains("are those of hub "), "{said}");
+    let said = new.refused(&["restore", "--from", text(&there), "--keys", &other_keys]);
+    assert!(said.contains("holds no backup of hub "), "{said}");
+    fs::write(&other_keys, "hub-keys").unwrap();
+    let said = home.refused(&["drill", "--from", text(&there), "--keys", &other_keys]);
+    assert!(said.contains("is no copy of keys"), "{said}");
+    home.tell(&["drill", "--from", text(&there), "--keys", &keys]);
+    let said = home.refused(&["restore", "--from", text(&there), "--keys", &keys]);
+    assert!(said.contains("a program is running in"), "{said}");
+}

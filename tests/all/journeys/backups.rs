@@ -187,3 +187,60 @@ fn whatever_is_wrong_with_a_backup_a_drill_and_a_restore_say_so_and_fail() {
     let said = home.refused(&["restore", "--from", text(&there), "--keys", &keys]);
     assert!(said.contains("a program is running in"), "{said}");
 }
+
+#[test]
+fn a_clinic_is_backed_up_while_readings_come_and_comes_back_in_a_new_folder() {
+    let mut network = Network::start();
+    let there = medium(&network, "medium");
+    let keys = saved_keys(&network.north.home, &network, "north-keys.txt");
+    let north = &network.north;
+    north.patient("p-1", "Somebody");
+    let monitor = north.device("bed-4-mon");
+    let batches = batches("p-1", 20);
+    let backup = ["backup", "--to", text(&there)];
+    let drill = ["drill", "--from", text(&there), "--keys", &keys];
+    thread::scope(|scope| {
+        let uploading = scope.spawn(|| {
+            for (at, readings) in batches.iter().enumerate() {
+                monitor.deliver(north.http(), &body(&format!("b-{at}"), readings));
+            }
+        });
+        while !uploading.is_finished() {
+            north.home.tell(&backup);
+            let said = north.home.tell(&drill);
+            assert!(said.contains("everything holds: "), "{said}");
+        }
+    });
+    network.settle();
+    // What is not sealed yet is in it too.
+    let open = [Reading::pulse("bed-4-mon", "p-1", -1, "61")];
+    monitor.deliver(north.http(), &body("b-open", &open));
+    north.home.tell(&backup);
+    let said = north.home.tell(&drill);
+    assert!(said.contains("would lose no row"), "{said}");
+    let held = north.vitals();
+    assert_eq!(held, sorted(batches.concat().into_iter().chain(open)));
+
+    network.north.serving.kill();
+    fs::rename(network.north.home.path(), network.folder().join("lost")).unwrap();
+    let home = &network.north.home;
+    let said = home.tell(&["restore", "--from", text(&there), "--keys", &keys]);
+    assert!(said.contains("everything holds: "), "{said}");
+    let said = home.refused(&["restore", "--from", text(&there), "--keys", &keys]);
+    assert!(said.contains("holds a database already"), "{said}");
+    network.north.serving = home.serve();
+    assert_eq!(network.north.vitals(), held);
+    // Devices have their keys still, receipts are remembered, and the hub knows the node.
+    let monitor = tests::programs::http::Device { name: monitor.name, key: monitor.key };
+    let repeated = monitor.deliver(network.north.http(), &body("b-0", &batches[0]));
+    assert_eq!(number(&repeated, &["accepted"]), 50);
+    let more = [Reading::pulse("bed-4-mon", "p-1", 0, "62")];
+    monitor.deliver(network.north.http(), &body("b-more", &more));
+    network.north.home.tell(&["flush"]);
+    network.settle();
+    let all = sorted(held.into_iter().chain(more));
+    assert_eq!(network.at_hub(), all);
+    assert_eq!(network.north.vitals(), all);
+    assert_eq!(number(&network.hub_home.status(), &["forks"]), 0);
+    network.hub_home.tell(&["verify"]);
+}

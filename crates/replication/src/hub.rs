@@ -1,6 +1,7 @@
 //! The hub's storage side of its conversations.
 
 mod access;
+pub mod durable;
 mod ingest;
 mod positions;
 mod purge;

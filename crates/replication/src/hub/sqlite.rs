@@ -7,7 +7,7 @@ use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::{SiteId, Timestamp};
 
-use super::{HubStore, NewNode, Node, Outcome, ingest, positions, purge, store};
+use super::{HubStore, NewNode, Node, Outcome, durable, ingest, positions, purge, store};
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
 use crate::{LedgerError, Materialize};
@@ -111,8 +111,7 @@ impl HubStore for SqliteHub<'_> {
         Ok(Greeting::Welcome {
             incarnation: store::incarnation(self.conn)?,
             received,
-            // Nothing is on a second medium until backups are configured.
-            durable: Vec::new(),
+            durable: durable::of_node(self.conn, node.no)?,
             feed: store::node_feed(self.conn, node.no)?,
         })
     }

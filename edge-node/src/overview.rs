@@ -121,11 +121,7 @@ impl Overview {
     /// For people.
     pub(crate) fn to_text(&self) -> String {
         let site = self.site.as_ref().map_or("not joined to a hub", |name| name.as_str());
-        let durable = if self.entries.received > 0 && self.entries.durable == 0 {
-            "0 (no backup is configured at the hub)".to_owned()
-        } else {
-            self.entries.durable.to_string()
-        };
+        let durable = durable_words(&self.entries);
         let refusal = self.sync.refusal.as_deref().unwrap_or("-");
         let e = &self.entries;
         let r = &self.readings;
@@ -161,5 +157,19 @@ impl Overview {
             self.alerts.all(),
             self.open_critical,
         )
+    }
+}
+
+/// How much of what is at the hub is on a second medium there. Whether the hub has a backup at all is
+/// known here only by what it says of its entries.
+pub(crate) fn durable_words(entries: &EdgeStatus) -> String {
+    match (entries.received, entries.durable) {
+        (0, _) => "0: nothing is at the hub yet".to_owned(),
+        (_, 0) => "0: at the hub, not yet on a second medium; the hub has told of no backup of it"
+            .to_owned(),
+        (received, durable) if durable < received => {
+            format!("{durable} of {received} at the hub; the others wait for its next backup")
+        }
+        (_, durable) => format!("{durable}: all that is at the hub"),
     }
 }

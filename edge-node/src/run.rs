@@ -83,8 +83,7 @@ fn restore(data: &Path, from: &Path, keys: Option<&Path>) -> Result<(), RunError
     let restored = edge_node::backup::restore(data, from, keys)?;
     say(&format!(
         "restored {} as of {} into {}; settings are in config.toml there\n\
-         what was written here after that is not in it; where the hub has some of it, it refuses what \
-         is written in its place as a fork\n",
+         what was written here after that is not in it; of that the hub has what had reached it\n",
         restored.name(),
         restored.manifest.made_at,
         data.display()

@@ -7,6 +7,7 @@ use host::Random;
 use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
 use host::control::Answer;
 use replication::hub::SqliteHub;
+use replication::hub::durable::{self, Mark};
 use store::Connection;
 use workflows::schema;
 
@@ -19,10 +20,19 @@ pub fn about(keys: &Keys) -> About {
     About { program: "hub", version: env!("CARGO_PKG_VERSION"), node }
 }
 
-/// Makes a backup in `to`, or where the settings say.
-pub(crate) async fn make(hub: &Hub, to: Option<PathBuf>) -> Result<Made<()>, BackupError> {
+/// Makes a backup in `to`, or where the settings say. What a backup on a second medium covers is
+/// recorded and told to the clinics that are connected; the others hear it when they greet.
+pub(crate) async fn make(hub: &Hub, to: Option<PathBuf>) -> Result<Made<Vec<Mark>>, BackupError> {
     let incarnation = |conn: &Connection| SqliteHub::new(conn).incarnation().map(Some);
-    hub.backups.make(&hub.readers, &hub.clock, to, incarnation, |_| Ok(())).await
+    let look = |copy: &Connection| Ok(durable::covered(copy)?);
+    let made = hub.backups.make(&hub.readers, &hub.clock, to, incarnation, look).await?;
+    if made.counts {
+        let marks = made.found.clone();
+        let marked = hub.writer.write(move |conn, _| durable::mark(conn, &marks)).await;
+        let moved = marked.map_err(|error| BackupError::NotMarked(error.into()))?;
+        hub.sessions.durable(&moved);
+    }
+    Ok(made)
 }
 
 /// Tries out the backup `from`, or the newest of the folder `from` or of the settings.

@@ -25,6 +25,8 @@ pub(crate) struct Overview {
     pub(crate) invitations: Vec<OpenInvitation>,
     pub(crate) traffic: (u64, u64),
     pub(crate) backup: Standing,
+    /// Entries that are on a second medium.
+    pub(crate) durable: u64,
     /// The database came back from a backup.
     pub(crate) safe_mode: bool,
 }
@@ -54,6 +56,7 @@ impl Overview {
                     invitations: directory::store::invitations::open_invitations(conn, now)?,
                     traffic,
                     backup,
+                    durable: replication::hub::durable::count(conn)?,
                     safe_mode: replication::hub::is_in_safe_mode(conn)?,
                 })
             })
@@ -70,6 +73,7 @@ impl Overview {
             forks: self.held.forks,
             alerts: self.alerts.all(),
             durable: self.backup.sentence(),
+            durable_entries: self.durable,
             safe_mode: self.safe_mode,
             backup: BackupBody {
                 state: self.backup.state().word(),
@@ -89,12 +93,14 @@ impl Overview {
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!(
             "held        {} entries in {} streams, of {} patients\n\
+             durable     {} entries of clinics are on a second medium\n\
              backup      {}\n\
              quarantine  {} set aside, {} forked positions\n\
              alerts      {} ({} critical)\n",
             self.held.entries,
             self.held.streams,
             self.patients,
+            self.durable,
             self.backup.sentence(),
             self.held.quarantined,
             self.held.forks,

@@ -19,6 +19,8 @@ pub(crate) struct StatusBody {
     pub(crate) alerts: u64,
     /// Whether entries are also on a second medium, in words.
     pub(crate) durable: String,
+    /// Entries of clinics that are on a second medium.
+    pub(crate) durable_entries: u64,
     /// Whether the database came back from a backup.
     pub(crate) safe_mode: bool,
     /// How backups stand.

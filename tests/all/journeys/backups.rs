@@ -7,7 +7,7 @@ use std::thread;
 use tests::programs::binaries::Binary;
 use tests::programs::network::number;
 use tests::programs::readings::sorted;
-use tests::programs::{Home, Network, Reading, body};
+use tests::programs::{Home, Network, Reading, body, until};
 
 /// A folder beside the programs' own that stands for another medium.
 fn medium(network: &Network, name: &str) -> PathBuf {
@@ -243,4 +243,70 @@ fn a_clinic_is_backed_up_while_readings_come_and_comes_back_in_a_new_folder() {
     assert_eq!(network.north.vitals(), all);
     assert_eq!(number(&network.hub_home.status(), &["forks"]), 0);
     network.hub_home.tell(&["verify"]);
+}
+
+/// How many of its entries a clinic knows to be on a second medium, and at the hub.
+fn durable(home: &Home) -> (u64, u64) {
+    let status = home.status();
+    (number(&status, &["entries", "durable"]), number(&status, &["entries", "at_hub"]))
+}
+
+/// Starts the hub again with a backup folder in its settings.
+fn restart_with(network: &mut Network, there: &Path, more: &str) {
+    network.hub.stop();
+    let settings = format!("[backup]\nfolder = {there:?}\nevery_minutes = 0\n{more}");
+    network.hub_home.configure(&settings);
+    network.start_hub();
+    network.settle();
+}
+
+#[test]
+fn what_a_backup_covers_is_durable_at_the_clinic_that_wrote_it_and_nothing_else_is() {
+    let mut network = Network::start();
+    let (there, elsewhere) = (medium(&network, "medium"), medium(&network, "elsewhere"));
+    network.north.patient("p-1", "Somebody");
+    let monitor = network.north.device("bed-4-mon");
+    let write = |network: &Network, name: &str| {
+        let reading = Reading::pulse("bed-4-mon", "p-1", -1, "61");
+        monitor.deliver(network.north.http(), &body(name, &[reading]));
+        network.north.home.tell(&["flush"]);
+        network.settle();
+    };
+    write(&network, "b-1");
+    let said = network.north.home.tell(&["status"]);
+    assert!(said.contains("at the hub, not yet on a second medium"), "{said}");
+    let said = network.hub_home.tell(&["status"]);
+    assert!(said.contains("no backup is configured"), "{said}");
+
+    // Neither a backup that nobody configured counts, nor one on the same disk.
+    let said = network.hub_home.tell(&["backup", "--to", text(&elsewhere)]);
+    assert!(said.contains("nothing counts"), "{said}");
+    restart_with(&mut network, &there, "");
+    let said = network.hub_home.tell(&["backup"]);
+    assert!(said.contains("on the same disk as the data"), "{said}");
+    let said = network.hub_home.tell(&["status"]);
+    assert!(said.contains("counts for nothing"), "{said}");
+    assert_eq!(number(&network.hub_home.status(), &["durable_entries"]), 0);
+
+    restart_with(&mut network, &there, "same_disk_counts = true");
+    let at_hub = durable(&network.north.home).1;
+    assert!(at_hub > 0);
+    network.hub_home.tell(&["backup"]);
+    // Told at once, to a clinic that is connected.
+    until("the clinic knows it", || durable(&network.north.home) == (at_hub, at_hub));
+    write(&network, "b-2");
+    let (covered, now) = durable(&network.north.home);
+    assert!(covered == at_hub && now > at_hub, "{covered} of {now}");
+    let said = network.north.home.tell(&["status"]);
+    assert!(said.contains("wait for its next backup"), "{said}");
+
+    // And to one that was away, when it greets.
+    network.north.serving.kill();
+    network.hub_home.tell(&["backup"]);
+    network.north.serving = network.north.home.serve();
+    until("the clinic has heard of it", || durable(&network.north.home) == (now, now));
+    network.settle();
+    for home in [&network.hub_home, &network.north.home] {
+        home.tell(&["verify"]);
+    }
 }

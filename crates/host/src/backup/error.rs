@@ -60,6 +60,11 @@ pub enum BackupError {
         #[source]
         source: Cause,
     },
+    /// There is a backup, and nobody was told what it covers.
+    #[error(
+        "the backup is whole, but how far it covers everything could not be recorded; the next one does it"
+    )]
+    NotMarked(#[source] Cause),
     /// The data folder, or a key in it.
     #[error(transparent)]
     Folder(#[from] FolderError),
@@ -176,7 +181,7 @@ impl BackupError {
             Self::Io { .. } | Self::Copy { .. } => "medium",
             Self::NotReadBack { .. } => "not-read-back",
             Self::Folder(_) => "keys",
-            Self::Database(_) => "database",
+            Self::Database(_) | Self::NotMarked(_) => "database",
             Self::None { .. }
             | Self::NoManifest(_)
             | Self::BadManifest(_)

@@ -1,5 +1,6 @@
 //! The figures that say how this node stands: read once, shown everywhere the same.
 
+use host::backup::Standing;
 use host::database::ReadError;
 use replication::edge::EdgeStatus;
 use store::StoreError;
@@ -8,7 +9,7 @@ use vitals::receipt::Tally;
 use vocab::SiteName;
 
 use crate::node::Node;
-use crate::status_body::{EntriesBody, LinkBody, ReadingsBody, StatusBody};
+use crate::status_body::{BackupBody, EntriesBody, LinkBody, ReadingsBody, StatusBody};
 use crate::sync_board::SyncFacts;
 
 /// Figures of one moment.
@@ -25,6 +26,7 @@ pub(crate) struct Overview {
     pub(crate) sync: SyncFacts,
     pub(crate) facts: Facts,
     pub(crate) state: SyncState,
+    pub(crate) backup: Standing,
 }
 
 impl Overview {
@@ -32,6 +34,7 @@ impl Overview {
     pub(crate) async fn read(node: &Node) -> Result<Self, ReadError<StoreError>> {
         let now = node.clock.now();
         let sync = node.sync.facts(now);
+        let backup = node.backups.standing(now).await;
         node.readers
             .read(move |conn| {
                 let hub = directory::store::hub_link::hub_link(conn)?;
@@ -60,6 +63,7 @@ impl Overview {
                     state: SyncState::of(&facts),
                     facts,
                     sync,
+                    backup,
                 })
             })
             .await
@@ -106,6 +110,12 @@ impl Overview {
             last_success: self.sync.last_success.map(|at| at.to_string()),
             idle: self.sync.idle,
             refusal: self.sync.refusal.clone(),
+            backup: BackupBody {
+                state: self.backup.state().word(),
+                age_seconds: self.backup.age_seconds(),
+                number: self.backup.last_good.as_ref().map(|good| good.number),
+                last_error: self.backup.failed.as_ref().map(|failed| failed.sentence.clone()),
+            },
             link: LinkBody {
                 open: self.sync.session_open,
                 sent_bytes_total: self.sync.link_sent_bytes,
@@ -135,6 +145,7 @@ impl Overview {
              segments   {} readings sealed in {} segments, {} still open\n\
              patients   {}\n\
              alerts     {} ({} critical and open)\n\
+             backup     {}\n\
              last error {refusal}\n",
             self.state.symbol(),
             self.state.sentence(&self.facts),
@@ -156,6 +167,7 @@ impl Overview {
             self.patients,
             self.alerts.all(),
             self.open_critical,
+            self.backup.sentence(),
         )
     }
 }

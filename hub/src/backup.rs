@@ -2,16 +2,22 @@
 
 use std::io::Write;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
 
-use host::Random;
 use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
 use host::control::Answer;
+use host::{Random, Shutdown};
+use pages::BackupHealth;
 use replication::hub::SqliteHub;
 use replication::hub::durable::{self, Mark};
 use store::Connection;
 use workflows::schema;
 
 use crate::node::Hub;
+
+/// How often it is looked whether a backup is due. They are minutes apart at least.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whose backups those with these keys are.
 #[must_use]
@@ -33,6 +39,44 @@ pub(crate) async fn make(hub: &Hub, to: Option<PathBuf>) -> Result<Made<Vec<Mark
         hub.sessions.durable(&moved);
     }
     Ok(made)
+}
+
+/// Makes backups as often as the settings want, until `shutdown`.
+pub(crate) async fn run(hub: Arc<Hub>, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.requested() => return,
+        }
+        if !hub.backups.is_due(&hub.clock).await {
+            continue;
+        }
+        // One that is broken off here is unfinished, and the next one removes it.
+        tokio::select! {
+            made = make(&hub, None) => match made {
+                Ok(made) => {
+                    let bytes = made.backup.manifest.bytes;
+                    tracing::info!(seq = made.backup.manifest.number, bytes, "a backup was made");
+                }
+                // Somebody asked for one at this moment.
+                Err(BackupError::Running) => {}
+                Err(error) => tracing::warn!(%error, reason = error.word(), "a backup failed"),
+            },
+            () = shutdown.requested() => return,
+        }
+    }
+}
+
+/// How backups stand, for whatever watches the program.
+pub(crate) async fn health(hub: &Hub) -> BackupHealth {
+    let standing = hub.backups.standing(hub.clock.now()).await;
+    BackupHealth {
+        state: standing.state().word(),
+        age_seconds: standing.age_seconds(),
+        last_error: standing.failed.as_ref().map(|failed| failed.word),
+    }
 }
 
 /// Tries out the backup `from`, or the newest of the folder `from` or of the settings.

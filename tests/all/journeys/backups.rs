@@ -4,7 +4,9 @@ use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
 
+use serde_json::Value;
 use tests::programs::binaries::Binary;
+use tests::programs::http::get;
 use tests::programs::network::number;
 use tests::programs::readings::sorted;
 use tests::programs::{Home, Network, Reading, body, until};
@@ -231,7 +233,6 @@ fn a_clinic_is_backed_up_while_readings_come_and_comes_back_in_a_new_folder() {
     network.north.serving = home.serve();
     assert_eq!(network.north.vitals(), held);
     // Devices have their keys still, receipts are remembered, and the hub knows the node.
-    let monitor = tests::programs::http::Device { name: monitor.name, key: monitor.key };
     let repeated = monitor.deliver(network.north.http(), &body("b-0", &batches[0]));
     assert_eq!(number(&repeated, &["accepted"]), 50);
     let more = [Reading::pulse("bed-4-mon", "p-1", 0, "62")];
@@ -309,4 +310,65 @@ fn what_a_backup_covers_is_durable_at_the_clinic_that_wrote_it_and_nothing_else_
     for home in [&network.hub_home, &network.north.home] {
         home.tell(&["verify"]);
     }
+}
+
+#[test]
+fn backups_come_by_themselves_and_a_missing_medium_is_seen_everywhere() {
+    let mut network = Network::start();
+    let there = medium(&network, "medium");
+    let settings = format!("[backup]\nfolder = {there:?}\nsame_disk_counts = true");
+    network.north.patient("p-1", "Somebody");
+    network.settle();
+    network.hub.stop();
+    network.north.serving.stop();
+    for home in [&network.hub_home, &network.north.home] {
+        assert_eq!(home.status()["backup"]["state"], "off");
+        home.configure(&settings);
+    }
+    network.start_hub();
+    network.north.serving = network.north.home.serve();
+    let programs =
+        [(&network.hub_home, network.hub.http), (&network.north.home, network.north.http())];
+    let health = |http| -> Value { serde_json::from_str(&get(http, "/health").text()).unwrap() };
+    for (home, http) in programs {
+        until("the first is made", || home.status()["backup"]["state"] == "fresh");
+        let health = health(http);
+        assert_eq!(
+            (&health["status"], &health["backup"]["state"]),
+            (&"ok".into(), &"fresh".into())
+        );
+        assert!(number(&health, &["backup", "age_seconds"]) < 3_600, "{health}");
+        assert!(get(http, "/metrics").text().contains("_backup_failing 0"));
+        home.tell(&["drill"]);
+    }
+    until("what the first backup of the hub covers is told", || durable(&network.north.home).0 > 0);
+    assert_eq!(fs::read_dir(&there).unwrap().count(), 2, "both keep theirs in one folder");
+
+    let gone = network.folder().join("gone");
+    fs::rename(&there, &gone).unwrap();
+    for (home, http) in programs {
+        let said = home.refused(&["backup"]);
+        assert!(said.contains("is the medium mounted?"), "{said}");
+        let said = home.tell(&["status"]);
+        assert!(
+            said.contains("number 1 of ") && said.contains("the last attempt failed"),
+            "{said}"
+        );
+        let health = health(http);
+        assert_eq!(health["backup"]["state"], "failing");
+        assert_eq!(health["backup"]["last_error"], "folder-missing");
+        assert_eq!(health["status"], "ok", "the program itself is well");
+        assert!(get(http, "/metrics").text().contains("_backup_failing 1"));
+        assert!(get(http, "/").text().contains("the last attempt failed"));
+    }
+    fs::rename(&gone, &there).unwrap();
+    for (home, http) in programs {
+        home.tell(&["backup"]);
+        assert_eq!(health(http)["backup"]["state"], "fresh");
+    }
+    // The next process knows of them without making one.
+    network.north.serving.kill();
+    network.north.serving = network.north.home.serve();
+    let status = network.north.home.status();
+    assert_eq!(number(&status, &["backup", "number"]), 2);
 }

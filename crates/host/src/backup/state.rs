@@ -101,6 +101,22 @@ impl Standing {
         self.last_good.as_ref().is_some_and(|good| good.second_medium || self.same_disk_counts)
     }
 
+    /// When the state of the last good one was read, seconds since 1970; 0 for none.
+    #[must_use]
+    pub fn last_good_seconds(&self) -> u64 {
+        let at = self.last_good.as_ref().map_or(0, |good| good.made_at.millis() / 1_000);
+        at.max(0).unsigned_abs()
+    }
+
+    /// What a person should look at, or nothing.
+    #[must_use]
+    pub fn trouble(&self) -> String {
+        match self.state() {
+            State::Late | State::Failing => format!("Backup: {}.", self.sentence()),
+            State::Off | State::NoneYet | State::Fresh => String::new(),
+        }
+    }
+
     /// In a sentence for people.
     #[must_use]
     pub fn sentence(&self) -> String {

@@ -77,6 +77,35 @@ pub(crate) enum Verb {
     Quarantine,
     /// Entries that the hub refused or set aside, with its reasons, as CSV.
     Refused,
+    /// Make a backup now, beside the running program: where the settings say, or in another folder.
+    Backup {
+        /// An existing folder on another medium.
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
+    /// Try a backup out: bring it back beside the data, check everything in it, throw it away.
+    Drill {
+        /// A backup, or a folder of backups whose newest is taken; else that of the settings.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+        /// The file that save-keys wrote, as a restore on another machine needs it.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
+    /// Bring a backup into a data folder that holds no data.
+    Restore {
+        /// A backup, or a folder of backups whose newest is taken.
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        /// The file that save-keys wrote; not needed where the data folder still has its keys.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
+    /// Write the keys to a file that is kept apart from backups: without it none can be opened.
+    SaveKeys {
+        /// A new file, outside the data folder.
+        file: PathBuf,
+    },
     /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
     Verify,
 }

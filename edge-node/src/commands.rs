@@ -3,12 +3,15 @@
 //! A command is one line of JSON over the control socket of the running program; when none runs,
 //! the command line opens the data folder itself and performs it there.
 
+mod backup;
 mod consents;
 mod devices;
 mod export;
 mod join;
 mod patients;
 mod status;
+
+use std::path::PathBuf;
 
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
@@ -114,6 +117,18 @@ pub enum Command {
     Refused,
     /// Check everything that is held.
     Verify,
+    /// Make a backup now.
+    Backup {
+        /// Where to, if not where the settings say.
+        to: Option<PathBuf>,
+    },
+    /// Try a backup out.
+    Drill {
+        /// A backup or a folder of backups, if not where the settings say.
+        from: Option<PathBuf>,
+        /// A file that `save-keys` wrote.
+        keys: Option<PathBuf>,
+    },
 }
 
 /// Performs a command.
@@ -155,6 +170,10 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
         Command::Quarantine => Ok(export::quarantine(node)),
         Command::Refused => Ok(export::refused(node)),
         Command::Verify => Ok(verify(node)),
+        Command::Backup { to } => backup::backup(node, to).await,
+        Command::Drill { from, keys } => {
+            crate::backup::drill(node, from, keys).map_err(Refusal::because)
+        }
     }
 }
 

@@ -15,6 +15,8 @@ pub struct Config {
     pub devices: Devices,
     /// The way to the hub.
     pub sync: Sync,
+    /// Copies on another medium.
+    pub backup: host::backup::Settings,
 }
 
 /// The HTTP door.

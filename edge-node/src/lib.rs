@@ -1,5 +1,6 @@
 //! The clinic's server: devices push readings in, staff look at them, the hub gets them when it can.
 
+pub mod backup;
 pub mod commands;
 pub mod config;
 pub mod node;

@@ -6,6 +6,7 @@ use std::sync::atomic::AtomicBool;
 
 use devices::SharedDirectory;
 use directory::store::hub_link::HubLink;
+use host::backup::{Keeper, Keys};
 use host::control::Refusal;
 use host::database::{Readers, Reset, Writer};
 use host::{Clock, DataFolder, Random};
@@ -81,6 +82,7 @@ pub struct Node {
     pub(crate) wal_holds_deleted: AtomicBool,
     /// Notified after a commit that queued entries for the hub.
     pub(crate) outbox_grew: Notify,
+    pub(crate) backups: Keeper,
     _folder: DataFolder,
 }
 
@@ -109,6 +111,7 @@ impl Node {
     pub fn open(path: &Path, clock: Clock, random: Random) -> Result<Self, StartError> {
         let folder = DataFolder::open(path)?;
         let config: Config = host::config::load(&folder.config())?;
+        let about = crate::backup::about(&Keys::of_folder(path)?);
         let seeds = folder.seeds()?;
         let (database, key) = (folder.existing_database()?, folder.database_key()?);
         let (site, state, devices, last_success) = {
@@ -121,6 +124,7 @@ impl Node {
         let (writer, readers) =
             host::database::open(&database, &key, schema::EDGE, WriterState(state))?;
         Ok(Self {
+            backups: Keeper::new(config.backup.clone(), path, about),
             rates: Rates::new(config.devices.batches_per_second, config.devices.batches_burst),
             config,
             clock,

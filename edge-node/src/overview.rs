@@ -1,5 +1,6 @@
 //! The figures that say how this node stands: read once, shown everywhere the same.
 
+use host::backup::Standing;
 use host::database::ReadError;
 use replication::edge::EdgeStatus;
 use store::StoreError;
@@ -9,7 +10,7 @@ use vitals::receipt::Tally;
 use vocab::SiteName;
 
 use crate::node::Node;
-use crate::status_body::{EntriesBody, LinkBody, ReadingsBody, StatusBody};
+use crate::status_body::{BackupBody, EntriesBody, LinkBody, ReadingsBody, StatusBody};
 use crate::sync_board::SyncFacts;
 
 /// Figures of one moment.
@@ -26,6 +27,7 @@ pub(crate) struct Overview {
     pub(crate) sync: SyncFacts,
     pub(crate) facts: Facts,
     pub(crate) state: SyncState,
+    pub(crate) backup: Standing,
 }
 
 impl Overview {
@@ -33,6 +35,7 @@ impl Overview {
     pub(crate) async fn read(node: &Node) -> Result<Self, ReadError<StoreError>> {
         let now = node.clock.now();
         let sync = node.sync.facts(now);
+        let backup = node.backups.standing(now).await;
         node.readers
             .read(move |conn| {
                 let hub = directory::store::hub_link::hub_link(conn)?;
@@ -62,6 +65,7 @@ impl Overview {
                     state: SyncState::of(&facts),
                     facts,
                     sync,
+                    backup,
                 })
             })
             .await
@@ -108,6 +112,12 @@ impl Overview {
             last_success: self.sync.last_success.map(|at| at.to_string()),
             idle: self.sync.idle,
             refusal: self.sync.refusal.clone(),
+            backup: BackupBody {
+                state: self.backup.state().word(),
+                age_seconds: self.backup.age_seconds(),
+                number: self.backup.last_good.as_ref().map(|good| good.number),
+                last_error: self.backup.failed.as_ref().map(|failed| failed.sentence.clone()),
+            },
             link: LinkBody {
                 open: self.sync.session_open,
                 road: self.sync.road.map(Road::word),
@@ -131,11 +141,7 @@ impl Overview {
     /// For people.
     pub(crate) fn to_text(&self) -> String {
         let site = self.site.as_ref().map_or("not joined to a hub", |name| name.as_str());
-        let durable = if self.entries.received > 0 && self.entries.durable == 0 {
-            "0 (no backup is configured at the hub)".to_owned()
-        } else {
-            self.entries.durable.to_string()
-        };
+        let durable = durable_words(&self.entries);
         let link = self.link_sentence();
         let refusal = self.sync.refusal.as_deref().unwrap_or("-");
         let e = &self.entries;
@@ -151,6 +157,7 @@ impl Overview {
              segments   {} readings sealed in {} segments, {} still open\n\
              patients   {}\n\
              alerts     {} ({} critical and open)\n\
+             backup     {}\n\
              last error {refusal}\n",
             self.state.symbol(),
             self.state.sentence(&self.facts),
@@ -172,6 +179,21 @@ impl Overview {
             self.patients,
             self.alerts.all(),
             self.open_critical,
+            self.backup.sentence(),
         )
+    }
+}
+
+/// How much of what is at the hub is on a second medium there. Whether the hub has a backup at all is
+/// known here only by what it says of its entries.
+pub(crate) fn durable_words(entries: &EdgeStatus) -> String {
+    match (entries.received, entries.durable) {
+        (0, _) => "0: nothing is at the hub yet".to_owned(),
+        (_, 0) => "0: at the hub, not yet on a second medium; the hub has told of no backup of it"
+            .to_owned(),
+        (received, durable) if durable < received => {
+            format!("{durable} of {received} at the hub; the others wait for its next backup")
+        }
+        (_, durable) => format!("{durable}: all that is at the hub"),
     }
 }

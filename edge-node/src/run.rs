@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use edge_node::commands::{Command, ConsentRow, DeviceRow, PatientRow, ROWS_MAX, perform};
 use edge_node::node::{Node, StartError};
 use edge_node::server::{ServeError, serve};
+use host::backup::{BackupError, Keys};
 use host::control::{AskError, NotWritten, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use serde::de::DeserializeOwned;
@@ -25,6 +26,12 @@ pub(crate) enum RunError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     NotWritten(#[from] NotWritten),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Folder(#[from] host::folder::FolderError),
+    #[error("an empty path leads nowhere")]
+    Path(#[source] io::Error),
     #[error("the runtime cannot start")]
     Runtime(#[source] io::Error),
     #[error("writing the answer")]
@@ -49,6 +56,12 @@ pub(crate) fn run(args: Args) -> Result<(), RunError> {
             Ok(serve(&data, listen, shutdown).await?)
         });
     }
+    if let Verb::Restore { from, keys } = args.command {
+        return restore(&data, &from, keys.as_deref());
+    }
+    if let Verb::SaveKeys { file } = args.command {
+        return save_keys(&data, &file);
+    }
     commands(args.command)?.into_iter().try_for_each(|command| tell(&data, &command))
 }
 
@@ -56,15 +69,53 @@ fn init(data: &Path) -> Result<(), RunError> {
     Node::init(data, &Random::system())?;
     say(&format!(
         "made {}: keys, settings (config.toml) and an encrypted database\n\
-         next: edge-node --data {} join INVITATION\n",
+         next: edge-node --data {} save-keys FILE, and keep that file away from this machine: no \
+         backup opens without it\n\
+         then: edge-node --data {} join INVITATION\n",
+        data.display(),
         data.display(),
         data.display()
     ))
 }
 
+/// Brings a backup back, and then checks everything that came.
+fn restore(data: &Path, from: &Path, keys: Option<&Path>) -> Result<(), RunError> {
+    let restored = edge_node::backup::restore(data, from, keys)?;
+    say(&format!(
+        "restored {} as of {} into {}; settings are in config.toml there\n\
+         what was written here after that is not in it; of that the hub has what had reached it\n",
+        restored.name(),
+        restored.manifest.made_at,
+        data.display()
+    ))?;
+    here(data, Command::Verify, &mut io::stdout().lock())
+}
+
+fn save_keys(data: &Path, file: &Path) -> Result<(), RunError> {
+    let keys = Keys::of_folder(data)?;
+    keys.save(&edge_node::backup::about(&keys).to_string(), file, data)?;
+    say(&format!(
+        "wrote the keys of this node to {}\n\
+         keep it away from this machine and apart from backups; try it with: edge-node drill --keys {}\n",
+        file.display(),
+        file.display()
+    ))
+}
+
+/// The running program may be at home in another folder.
+fn absolute(path: Option<PathBuf>) -> Result<Option<PathBuf>, RunError> {
+    path.map(std::path::absolute).transpose().map_err(RunError::Path)
+}
+
 fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
     Ok(match verb {
-        Verb::Init | Verb::Serve { .. } => Vec::new(),
+        Verb::Init | Verb::Serve { .. } | Verb::Restore { .. } | Verb::SaveKeys { .. } => {
+            Vec::new()
+        }
+        Verb::Backup { to } => vec![Command::Backup { to: absolute(to)? }],
+        Verb::Drill { from, keys } => {
+            vec![Command::Drill { from: absolute(from)?, keys: absolute(keys)? }]
+        }
         Verb::Join { invitation } => vec![Command::Join { invitation }],
         Verb::Status { json } => vec![Command::Status { json }],
         Verb::Sync => vec![Command::Sync],

@@ -15,7 +15,7 @@ use web::Limits;
 use crate::commands::{Command, perform};
 use crate::node::{Node, StartError};
 use crate::view::EdgeView;
-use crate::{chores, ingest, sync};
+use crate::{backup, chores, ingest, sync};
 
 /// Why a node stops serving, or does not begin to.
 #[derive(Debug, thiserror::Error)]
@@ -86,6 +86,7 @@ impl Ready {
             answering,
             sync::run(Arc::clone(&node), shutdown.clone()),
             chores::run(Arc::clone(&node), shutdown.clone()),
+            backup::run(Arc::clone(&node), shutdown.clone()),
         );
         node.writer.stop().await;
     }

@@ -27,8 +27,23 @@ pub(crate) struct StatusBody {
     pub(crate) idle: bool,
     /// Why the hub was not reached or refused, the last time.
     pub(crate) refusal: Option<String>,
+    /// Copies of what is here on another medium.
+    pub(crate) backup: BackupBody,
     /// The connection.
     pub(crate) link: LinkBody,
+}
+
+/// How backups of this node stand.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BackupBody {
+    /// `off`, `none-yet`, `fresh`, `late` or `failing`.
+    pub(crate) state: &'static str,
+    /// Seconds since the last good one.
+    pub(crate) age_seconds: Option<u64>,
+    /// The number of the last good one.
+    pub(crate) number: Option<u64>,
+    /// Why the last attempt failed.
+    pub(crate) last_error: Option<String>,
 }
 
 /// Entries of this node.

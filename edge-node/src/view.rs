@@ -8,7 +8,7 @@ use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
-use pages::{Provide, View};
+use pages::{BackupHealth, Provide, View};
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_status::SyncState;
@@ -16,7 +16,7 @@ use transport::Road;
 use vocab::{PatientId, SiteId, Timestamp};
 
 use crate::node::Node;
-use crate::overview::Overview;
+use crate::overview::{Overview, durable_words};
 
 /// Rows of each table: what fits a screen.
 const ROWS: usize = 20;
@@ -79,7 +79,10 @@ impl Provide for EdgeView {
                 | SyncState::SecondCopy
                 | SyncState::ShutOut => Tone::Needs,
             },
-            trouble: overview.sync.refusal.clone().unwrap_or_default(),
+            trouble: match &overview.sync.refusal {
+                Some(refusal) => refusal.clone(),
+                None => overview.backup.trouble(),
+            },
             figures: vec![
                 ("readings accepted", overview.readings.accepted),
                 ("repeats", overview.readings.duplicate),
@@ -94,17 +97,23 @@ impl Provide for EdgeView {
             ],
             sum: format!(
                 "{} entries written here = {} at the hub + {} waiting + {} quarantined there + {} \
-                 refused or held back; {}",
+                 refused or held back; {}. On a second medium at the hub: {}. Backup of this clinic: {}.",
                 entries.authored,
                 entries.received,
                 entries.pending,
                 entries.quarantined,
                 entries.refused + entries.held,
                 overview.link_sentence(),
+                durable_words(&entries),
+                overview.backup.sentence()
             ),
             tables: self.tables().await?,
             footer: FOOTER.to_owned(),
         })
+    }
+
+    async fn backup(&self) -> Option<BackupHealth> {
+        Some(crate::backup::health(&self.node).await)
     }
 
     async fn metrics(&self) -> Option<String> {
@@ -148,6 +157,21 @@ impl Provide for EdgeView {
                 ("medium", overview.alerts.medium),
                 ("low", overview.alerts.low),
             ],
+        );
+        metrics.figure(
+            "edge_durable_entries",
+            "Entries written here that are on a second medium at the hub",
+            entries.durable,
+        );
+        metrics.figure(
+            "edge_backup_last_good_timestamp_seconds",
+            "When the state of the last good backup was read; 0 for none",
+            overview.backup.last_good_seconds(),
+        );
+        metrics.figure(
+            "edge_backup_failing",
+            "Whether the last attempt at a backup failed",
+            u64::from(overview.backup.failed.is_some()),
         );
         let last = overview.sync.last_success.map_or(0, |at| at.millis().max(0) / 1_000);
         metrics.figure(

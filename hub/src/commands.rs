@@ -1,9 +1,12 @@
 //! What an operator can ask of a hub: the same whether it runs or not.
 
+mod backup;
 mod export;
 mod invite;
 mod shut_out;
 mod status;
+
+use std::path::PathBuf;
 
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
@@ -46,6 +49,18 @@ pub enum Command {
     },
     /// Check everything that is held.
     Verify,
+    /// Make a backup now.
+    Backup {
+        /// Where to, if not where the settings say.
+        to: Option<PathBuf>,
+    },
+    /// Try a backup out.
+    Drill {
+        /// A backup or a folder of backups, if not where the settings say.
+        from: Option<PathBuf>,
+        /// A file that `save-keys` wrote.
+        keys: Option<PathBuf>,
+    },
 }
 
 /// Performs a command.
@@ -64,6 +79,10 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         Command::Copies => Ok(export::copies(hub)),
         Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,
         Command::Verify => Ok(verify(hub)),
+        Command::Backup { to } => backup::backup(hub, to).await,
+        Command::Drill { from, keys } => {
+            crate::backup::drill(hub, from, keys).map_err(Refusal::because)
+        }
     }
 }
 

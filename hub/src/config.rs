@@ -13,6 +13,8 @@ pub struct Config {
     pub http: Http,
     /// The door of clinics.
     pub sync: Sync,
+    /// Copies on another medium.
+    pub backup: host::backup::Settings,
 }
 
 /// The HTTP door.

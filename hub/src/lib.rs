@@ -1,5 +1,6 @@
 //! The meeting place of all clinics.
 
+pub mod backup;
 pub mod commands;
 pub mod config;
 pub mod node;

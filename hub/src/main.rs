@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Parser, Subcommand};
+use host::backup::{BackupError, Keys};
 use host::control::{AskError, NotWritten, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use hub::commands::{Command, What, perform};
@@ -80,6 +81,35 @@ enum Verb {
     },
     /// Copies that clinics may still hold although access has ended, as CSV.
     Copies,
+    /// Make a backup now, beside the running program: where the settings say, or in another folder.
+    Backup {
+        /// An existing folder on another medium.
+        #[arg(long, value_name = "FOLDER")]
+        to: Option<PathBuf>,
+    },
+    /// Try a backup out: bring it back beside the data, check everything in it, throw it away.
+    Drill {
+        /// A backup, or a folder of backups whose newest is taken; else that of the settings.
+        #[arg(long, value_name = "FOLDER")]
+        from: Option<PathBuf>,
+        /// The file that save-keys wrote, as a restore on another machine needs it.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
+    /// Bring a backup into a data folder that holds no data.
+    Restore {
+        /// A backup, or a folder of backups whose newest is taken.
+        #[arg(long, value_name = "FOLDER")]
+        from: PathBuf,
+        /// The file that save-keys wrote; not needed where the data folder still has its keys.
+        #[arg(long, value_name = "FILE")]
+        keys: Option<PathBuf>,
+    },
+    /// Write the keys to a file that is kept apart from backups: without it none can be opened.
+    SaveKeys {
+        /// A new file, outside the data folder.
+        file: PathBuf,
+    },
     /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
     Verify,
 }
@@ -96,10 +126,16 @@ enum RunError {
     Refused(#[from] Refusal),
     #[error(transparent)]
     NotWritten(#[from] NotWritten),
+    #[error(transparent)]
+    Backup(#[from] BackupError),
+    #[error(transparent)]
+    Folder(#[from] host::folder::FolderError),
     #[error("the runtime cannot start")]
     Runtime(#[source] io::Error),
     #[error("writing the answer")]
     Output(#[source] io::Error),
+    #[error("an empty path leads nowhere")]
+    Path(#[source] io::Error),
 }
 
 fn main() -> ExitCode {
@@ -121,7 +157,10 @@ fn run(args: Args) -> Result<(), RunError> {
             Hub::init(&data, &Random::system())?;
             let text = format!(
                 "made {}: keys, settings (config.toml) and an encrypted database\n\
-                 next: hub --data {} serve\n",
+                 next: hub --data {} save-keys FILE, and keep that file away from this machine: no \
+                 backup opens without it\n\
+                 then: hub --data {} serve\n",
+                data.display(),
                 data.display(),
                 data.display()
             );
@@ -139,9 +178,47 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Export { what } => tell(&data, Command::Export { what }),
         Verb::Quarantine => tell(&data, Command::Quarantine),
         Verb::ShutOut { site } => tell(&data, Command::ShutOut { site }),
+        Verb::Backup { to } => tell(&data, Command::Backup { to: absolute(to)? }),
+        Verb::Drill { from, keys } => {
+            tell(&data, Command::Drill { from: absolute(from)?, keys: absolute(keys)? })
+        }
+        Verb::Restore { from, keys } => restore(&data, &from, keys.as_deref()),
+        Verb::SaveKeys { file } => save_keys(&data, &file),
         Verb::Copies => tell(&data, Command::Copies),
         Verb::Verify => tell(&data, Command::Verify),
     }
+}
+
+/// Brings a backup back, and then checks everything that came.
+fn restore(data: &Path, from: &Path, keys: Option<&Path>) -> Result<(), RunError> {
+    let restored = hub::backup::restore(data, from, keys, &Random::system())?;
+    let mut out = io::stdout().lock();
+    let text = format!(
+        "restored {} as of {} into {}\n\
+         it is a new life of this hub, and marked as restored; settings are in config.toml there\n",
+        restored.name(),
+        restored.manifest.made_at,
+        data.display()
+    );
+    out.write_all(text.as_bytes()).map_err(RunError::Output)?;
+    here(data, Command::Verify, &mut out)
+}
+
+fn save_keys(data: &Path, file: &Path) -> Result<(), RunError> {
+    let keys = Keys::of_folder(data)?;
+    keys.save(&hub::backup::about(&keys).to_string(), file, data)?;
+    let text = format!(
+        "wrote the keys of this hub to {}\n\
+         keep it away from this machine and apart from backups; try it with: hub drill --keys {}\n",
+        file.display(),
+        file.display()
+    );
+    io::stdout().lock().write_all(text.as_bytes()).map_err(RunError::Output)
+}
+
+/// The running program may be at home in another folder.
+fn absolute(path: Option<PathBuf>) -> Result<Option<PathBuf>, RunError> {
+    path.map(std::path::absolute).transpose().map_err(RunError::Path)
 }
 
 /// Asks the running program, or does it here when none runs.

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::sync::{Mutex, OnceLock};
 
 use directory::WrongTries;
+use host::backup::Keeper;
 use host::database::{Readers, Reset, Writer};
 use host::{Clock, DataFolder, Random};
 use pages::board::Board;
@@ -79,6 +80,7 @@ pub struct Hub {
     /// Where clinics connect to, once it listens.
     pub listening: OnceLock<SocketAddr>,
     pub(crate) wrong_tries: Mutex<WrongTries>,
+    pub(crate) backups: Keeper,
     _folder: DataFolder,
 }
 
@@ -108,6 +110,7 @@ impl Hub {
     pub fn open(path: &Path, clock: Clock, random: Random) -> Result<Self, StartError> {
         let folder = DataFolder::open(path)?;
         let config: Config = host::config::load(&folder.config())?;
+        let about = crate::backup::about(&host::backup::Keys::of_folder(path)?);
         let seeds = folder.seeds()?;
         let identity = TlsIdentity::from_seed(&seeds.tls)?;
         let (database, key) = (folder.existing_database()?, folder.database_key()?);
@@ -120,6 +123,7 @@ impl Hub {
         let state = WriterState { author };
         let (writer, readers) = host::database::open(&database, &key, schema::HUB, state)?;
         Ok(Self {
+            backups: Keeper::new(config.backup.clone(), path, about),
             config,
             clock,
             random,

@@ -1,6 +1,7 @@
 //! The figures that say how the hub stands: read once, shown everywhere the same.
 
 use directory::store::invitations::OpenInvitation;
+use host::backup::Standing;
 use host::database::ReadError;
 use replication::hub::{HubStatus, NodeStatus};
 use store::StoreError;
@@ -9,7 +10,10 @@ use transport::Road;
 use vocab::Timestamp;
 
 use crate::node::Hub;
-use crate::status_body::{SiteBody, StatusBody};
+use crate::status_body::{BackupBody, SiteBody, StatusBody};
+
+const RESTORED: &str = "restored    this hub came back from a backup (safe mode is set): what was \
+    decided after that backup may be missing here\n";
 
 /// Figures of one moment.
 #[derive(Clone, Debug)]
@@ -22,6 +26,11 @@ pub(crate) struct Overview {
     pub(crate) alerts: alerts::store::Counts,
     pub(crate) invitations: Vec<OpenInvitation>,
     pub(crate) traffic: (u64, u64),
+    pub(crate) backup: Standing,
+    /// Entries that are on a second medium.
+    pub(crate) durable: u64,
+    /// The database came back from a backup.
+    pub(crate) safe_mode: bool,
 }
 
 impl Overview {
@@ -30,6 +39,7 @@ impl Overview {
         let now = hub.clock.now();
         let traffic = hub.traffic.totals();
         let connected = hub.sessions.connected();
+        let backup = hub.backups.standing(now).await;
         hub.readers
             .read(move |conn| {
                 let sites = replication::hub::node_statuses(conn)?;
@@ -47,6 +57,9 @@ impl Overview {
                     alerts: alerts::store::counts(conn)?,
                     invitations: directory::store::invitations::open_invitations(conn, now)?,
                     traffic,
+                    backup,
+                    durable: replication::hub::durable::count(conn)?,
+                    safe_mode: replication::hub::is_in_safe_mode(conn)?,
                 })
             })
             .await
@@ -61,7 +74,16 @@ impl Overview {
             quarantined: self.held.quarantined,
             forks: self.held.forks,
             alerts: self.alerts.all(),
-            durable: "no backup is configured",
+            durable: self.backup.sentence(),
+            durable_entries: self.durable,
+            safe_mode: self.safe_mode,
+            backup: BackupBody {
+                state: self.backup.state().word(),
+                age_seconds: self.backup.age_seconds(),
+                number: self.backup.last_good.as_ref().map(|good| good.number),
+                counts: self.backup.counts(),
+                last_error: self.backup.failed.as_ref().map(|failed| failed.sentence.clone()),
+            },
             sent_bytes_total: self.traffic.0,
             received_bytes_total: self.traffic.1,
             sites: self.sites.iter().map(|(site, road)| site_body(site, *road)).collect(),
@@ -73,17 +95,23 @@ impl Overview {
     pub(crate) fn to_text(&self) -> String {
         let mut text = format!(
             "held        {} entries in {} streams, of {} patients\n\
-             durable     no backup is configured: what is here is on this disk only\n\
+             durable     {} entries of clinics are on a second medium\n\
+             backup      {}\n\
              quarantine  {} set aside, {} forked positions\n\
              alerts      {} ({} critical)\n",
             self.held.entries,
             self.held.streams,
             self.patients,
+            self.durable,
+            self.backup.sentence(),
             self.held.quarantined,
             self.held.forks,
             self.alerts.all(),
             self.alerts.critical,
         );
+        if self.safe_mode {
+            text.push_str(RESTORED);
+        }
         for (site, road) in &self.sites {
             let contact = match (road, site.last_seen) {
                 (Some(road), _) => format!("connected {road}"),

@@ -12,6 +12,7 @@ use tokio::net::TcpListener;
 use transport::{LinkProfile, Listener};
 use web::Limits;
 
+use crate::backup;
 use crate::commands::{Command, perform};
 use crate::node::{Hub, StartError};
 use crate::sync::{self, EnrolledKeys};
@@ -109,7 +110,12 @@ impl Ready {
             stop.requested().await;
         });
         let door = Arc::new(door);
-        tokio::join!(http, answering, sync::run(Arc::clone(&hub), door, shutdown.clone()));
+        tokio::join!(
+            http,
+            answering,
+            sync::run(Arc::clone(&hub), door, shutdown.clone()),
+            backup::run(Arc::clone(&hub), shutdown.clone()),
+        );
         hub.writer.stop().await;
     }
 }

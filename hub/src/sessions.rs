@@ -3,8 +3,9 @@
 use std::collections::BTreeMap;
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
-use sync_protocol::NodeId;
+use replication::hub::durable::Mark;
 use sync_protocol::message::Live;
+use sync_protocol::{Epoch, NodeId};
 use tokio::sync::mpsc;
 use transport::Road;
 use transport::drive::Signal;
@@ -61,6 +62,21 @@ impl Sessions {
         for node in nodes {
             if let Some(Open { sender, .. }) = sessions.get(node) {
                 let _ = sender.try_send(Signal::Live(live.clone()));
+            }
+        }
+    }
+
+    /// Entries of these nodes are on a second medium. Who cannot be told now hears it at the next
+    /// greeting.
+    pub(crate) fn durable(&self, marks: &[Mark]) {
+        let mut by_node: BTreeMap<NodeId, Vec<(Epoch, u64)>> = BTreeMap::new();
+        for mark in marks {
+            by_node.entry(mark.node).or_default().push((mark.epoch, mark.upto));
+        }
+        let sessions = self.lock();
+        for (node, marks) in by_node {
+            if let Some(open) = sessions.get(&node) {
+                let _ = open.sender.try_send(Signal::Durable(marks));
             }
         }
     }

@@ -17,8 +17,14 @@ pub(crate) struct StatusBody {
     pub(crate) forks: u64,
     /// Alerts held.
     pub(crate) alerts: u64,
-    /// Whether entries are also on a second medium; none is configured in this version.
-    pub(crate) durable: &'static str,
+    /// Whether entries are also on a second medium, in words.
+    pub(crate) durable: String,
+    /// Entries of clinics that are on a second medium.
+    pub(crate) durable_entries: u64,
+    /// Whether the database came back from a backup.
+    pub(crate) safe_mode: bool,
+    /// How backups stand.
+    pub(crate) backup: BackupBody,
     /// Bytes of conversations that are over.
     pub(crate) sent_bytes_total: u64,
     /// Bytes of conversations that are over.
@@ -27,6 +33,21 @@ pub(crate) struct StatusBody {
     pub(crate) sites: Vec<SiteBody>,
     /// Invitations that can still be used.
     pub(crate) open_invitations: Vec<String>,
+}
+
+/// How backups stand.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct BackupBody {
+    /// `off`, `none-yet`, `fresh`, `late` or `failing`.
+    pub(crate) state: &'static str,
+    /// Seconds since the last good one.
+    pub(crate) age_seconds: Option<u64>,
+    /// The number of the last good one.
+    pub(crate) number: Option<u64>,
+    /// Whether what is in it is on a second medium.
+    pub(crate) counts: bool,
+    /// Why the last attempt failed.
+    pub(crate) last_error: Option<String>,
 }
 
 /// How one site stands.

@@ -6,7 +6,7 @@ use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
-use pages::{Provide, View};
+use pages::{BackupHealth, Provide, View};
 use replication::hub::NodeStatus;
 use store::{Connection, StoreError};
 use sync_status::ago;
@@ -111,7 +111,7 @@ impl Provide for HubView {
                 (0, all) if all > 0 && connected == all => Tone::Fine,
                 (0, _) => Tone::Waits,
             },
-            trouble: String::new(),
+            trouble: overview.backup.trouble(),
             figures: vec![
                 ("entries", held.entries),
                 ("streams", held.streams),
@@ -122,11 +122,18 @@ impl Provide for HubView {
                 ("forked positions", held.forks),
                 ("open invitations", overview.invitations.len() as u64),
             ],
-            sum: "Entries are on this disk only: no backup is configured, so none is durable."
-                .to_owned(),
+            sum: format!(
+                "{} entries of clinics are on a second medium. Backup: {}.",
+                overview.durable,
+                overview.backup.sentence()
+            ),
             tables,
             footer: FOOTER.to_owned(),
         })
+    }
+
+    async fn backup(&self) -> Option<BackupHealth> {
+        Some(crate::backup::health(&self.hub).await)
     }
 
     async fn metrics(&self) -> Option<String> {
@@ -136,6 +143,18 @@ impl Provide for HubView {
         metrics.figure("hub_streams", "Streams held", overview.held.streams);
         metrics.figure("hub_quarantined", "Entries set aside", overview.held.quarantined);
         metrics.figure("hub_forks", "Positions with two histories", overview.held.forks);
+        let durable = overview.durable;
+        metrics.figure("hub_durable_entries", "Clinics' entries on a second medium", durable);
+        metrics.figure(
+            "hub_backup_last_good_timestamp_seconds",
+            "When the state of the last good backup was read; 0 for none",
+            overview.backup.last_good_seconds(),
+        );
+        metrics.figure(
+            "hub_backup_failing",
+            "Whether the last attempt at a backup failed",
+            u64::from(overview.backup.failed.is_some()),
+        );
         let lag = |site: &NodeStatus| {
             let since = site.last_seen.map_or(0, |at| overview.now.seconds_since(at).max(0));
             since.cast_unsigned()

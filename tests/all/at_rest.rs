@@ -106,6 +106,58 @@ fn no_planted_name_or_value_is_in_any_file_or_on_any_wire() {
 }
 
 #[test]
+fn no_planted_name_or_value_and_no_private_key_is_in_a_backup() {
+    let network = Network::start();
+    plant(&network);
+    let medium = network.folder().join("medium");
+    fs::create_dir(&medium).unwrap();
+    let to = medium.to_str().unwrap();
+    let mut secrets = Vec::new();
+    for home in [&network.hub_home, &network.north.home, &network.south.home] {
+        home.tell(&["backup", "--to", to]);
+        for name in ["database.key", "node.key", "tls.key"] {
+            let digits = fs::read(home.path().join(name)).unwrap().trim_ascii().to_vec();
+            secrets.push(data_encoding::HEXLOWER.decode(&digits).unwrap());
+            secrets.push(digits);
+        }
+    }
+    let held = |bytes: &[u8]| {
+        secrets.iter().any(|one| bytes.windows(one.len()).any(|window| window == one))
+    };
+    let backups = files(&medium);
+    assert_eq!(backups.len(), 6, "three databases with their manifests");
+    for (name, content) in backups {
+        assert_eq!(found(&content), [""; 0], "{name}");
+        assert!(!held(&content), "a key is in {name}");
+        assert!(!content.starts_with(b"SQLite format 3"), "{name} is not encrypted");
+    }
+    // Nor inside, for whoever has the key of the database.
+    let unlocked = network.folder().join("unlocked.db");
+    for (home, place) in [(&network.hub_home, "hub"), (&network.north.home, "edge-node")] {
+        let theirs = fs::read_dir(&medium).unwrap().map(|entry| entry.unwrap().path());
+        let mut theirs = theirs.filter(|path| {
+            let number = "-000001";
+            let name = path.file_name().unwrap().to_str().unwrap();
+            name.starts_with(place) && name.ends_with(number)
+        });
+        let key = DatabaseKey::new(home.database_key());
+        let open = |path: std::path::PathBuf| {
+            let _ = fs::remove_file(&unlocked);
+            fs::copy(path.join("data.db"), &unlocked).unwrap();
+            store::open(&unlocked, &key, Access::Write).ok()
+        };
+        let conn = theirs.find_map(open).unwrap();
+        let plain = network.folder().join(format!("plain-{place}.db"));
+        let export = "ATTACH DATABASE ?1 AS plain KEY ''";
+        conn.execute(export, [plain.to_str().unwrap()]).unwrap();
+        conn.query_row("SELECT sqlcipher_export('plain')", [], |_| Ok(())).unwrap();
+        let content = fs::read(&plain).unwrap();
+        assert!(content.starts_with(b"SQLite format 3") && !found(&content).is_empty());
+        assert!(!held(&content), "a key of {place} is in its database");
+    }
+}
+
+#[test]
 fn a_clinic_holds_no_stream_of_a_patient_who_did_not_allow_it() {
     let mut network = Network::start();
     plant(&network);

@@ -1,5 +1,6 @@
 //! Stories with the real programs over real QUIC and TCP on loopback.
 
+mod backups;
 mod clinics;
 mod commands;
 mod copies;

@@ -2,6 +2,7 @@
 //! time.
 
 mod atomic;
+mod keys;
 mod secret;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -12,7 +13,8 @@ use std::path::{Path, PathBuf};
 use store::{DatabaseKey, StoreError, WalState};
 use zeroize::Zeroizing;
 
-pub use atomic::write_whole;
+pub use atomic::{write_missing, write_whole};
+pub use keys::Keys;
 
 use crate::Random;
 
@@ -76,6 +78,18 @@ pub enum FolderError {
     /// The log of the database.
     #[error(transparent)]
     Log(#[from] StoreError),
+    /// A file is not as `save-keys` wrote it.
+    #[error("{} is no copy of keys as save-keys writes it, or a character of it was changed", path.display())]
+    BadKeyCopy {
+        /// The file.
+        path: PathBuf,
+    },
+    /// A copy would lie where what it is a copy of lies.
+    #[error("{} is in the data folder itself; a copy of the keys belongs somewhere else", path.display())]
+    NotElsewhere {
+        /// The file.
+        path: PathBuf,
+    },
     /// The system refused.
     #[error("{doing} {}", path.display())]
     Io {
@@ -266,6 +280,11 @@ pub fn control_socket(path: &Path) -> PathBuf {
 #[must_use]
 pub fn config(path: &Path) -> PathBuf {
     path.join(CONFIG_FILE)
+}
+
+/// Whether there are keys of a node at `path`.
+pub(crate) fn has_keys(path: &Path) -> bool {
+    [DATABASE_KEY_FILE, NODE_KEY_FILE, TLS_KEY_FILE].iter().all(|name| path.join(name).exists())
 }
 
 /// The folder exists and only its owner can look into it.

@@ -7,10 +7,12 @@ mod assets;
 pub mod board;
 pub mod code_names;
 mod guard;
+pub mod health;
 mod html;
 pub mod metrics;
 mod router;
 pub mod view;
 
+pub use health::BackupHealth;
 pub use router::{Provide, router};
 pub use view::View;

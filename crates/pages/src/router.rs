@@ -15,6 +15,7 @@ use axum::routing::get;
 use crate::View;
 use crate::assets::{SCRIPT, STYLE};
 use crate::guard::only_from_here;
+use crate::health::{self, BackupHealth};
 
 /// Nothing from elsewhere, nothing inline, nobody frames it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -27,6 +28,8 @@ const OPENMETRICS: &str = "application/openmetrics-text; version=1.0.0; charset=
 pub trait Provide: Send + Sync + 'static {
     /// The page of this moment; `None` when the database cannot be read.
     fn view(&self) -> impl Future<Output = Option<View>> + Send;
+    /// How backups stand, for `/health`.
+    fn backup(&self) -> impl Future<Output = Option<BackupHealth>> + Send;
     /// The figures for a monitoring system, as OpenMetrics text; they name no person and no device.
     fn metrics(&self) -> impl Future<Output = Option<String>> + Send;
 }
@@ -65,8 +68,7 @@ async fn health<P: Provide>(State(provider): State<Arc<P>>) -> Response {
         Some(_) => (StatusCode::OK, "ok"),
         None => (StatusCode::SERVICE_UNAVAILABLE, "database unavailable"),
     };
-    let version = env!("CARGO_PKG_VERSION");
-    let body = format!("{{\"status\":\"{word}\",\"version\":\"{version}\"}}\n");
+    let body = health::body(word, provider.backup().await);
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -118,6 +120,10 @@ mod tests {
             Some(View { title: "north".to_owned(), ..View::default() })
         }
 
+        async fn backup(&self) -> Option<BackupHealth> {
+            Some(BackupHealth { state: "off", age_seconds: None, last_error: None })
+        }
+
         async fn metrics(&self) -> Option<String> {
             Some("# EOF\n".to_owned())
         }
@@ -154,6 +160,7 @@ mod tests {
         let (status, body) = ask("/health", "192.0.2.7:5", "anything", None).await;
         assert_eq!(status, 200);
         assert!(body.contains("\"status\":\"ok\""));
+        assert!(body.contains("\"backup\":{\"state\":\"off\""));
         assert_eq!(ask("/metrics", "192.0.2.7:5", "anything", None).await.0, 200);
     }
 }

@@ -1,11 +1,13 @@
 //! The hub's storage side of its conversations.
 
 mod access;
+pub mod durable;
 mod give_back;
 mod greeting;
 mod ingest;
 mod positions;
 mod purge;
+mod restored;
 pub(crate) mod sqlite;
 pub(crate) mod store;
 mod verify;
@@ -24,6 +26,7 @@ use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
 pub use purge::{OutstandingCopy, outstanding};
+pub use restored::{begin_again, is_in_safe_mode};
 pub use sqlite::SqliteHub;
 pub use store::{HubStatus, NodeStatus, node_statuses, note_contact, status};
 pub use verify::verify;

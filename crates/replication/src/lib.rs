@@ -43,6 +43,8 @@ pub const HUB: Room = Room {
     scripts: &[
         ("V1__hub", include_str!("../migrations/V1__hub.sql")),
         ("V2__hub_purge", include_str!("../migrations/V2__hub_purge.sql")),
-        ("V3__hub_starts", include_str!("../migrations/V3__hub_starts.sql")),
+        ("V3__hub_restored", include_str!("../migrations/V3__hub_restored.sql")),
+        ("V4__hub_durable", include_str!("../migrations/V4__hub_durable.sql")),
+        ("V5__hub_starts", include_str!("../migrations/V5__hub_starts.sql")),
     ],
 };

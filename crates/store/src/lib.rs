@@ -6,6 +6,7 @@
 
 mod check;
 mod checkpoint;
+mod copy;
 mod error;
 mod group;
 mod key;
@@ -17,6 +18,7 @@ mod wal;
 
 pub use check::check_file;
 pub use checkpoint::{checkpoint_when_due, empty_wal};
+pub use copy::{copy, open_copy, row_counts};
 pub use error::StoreError;
 pub use group::Group;
 pub use key::DatabaseKey;

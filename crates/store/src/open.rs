@@ -54,15 +54,21 @@ pub fn open(path: &Path, key: &DatabaseKey, access: Access) -> Result<Connection
     if access == Access::Write && conn.is_readonly("main")? {
         return Err(StoreError::ReadOnly);
     }
-    // Without this SQLCipher prints every failed open to standard error.
-    conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
-    conn.execute_batch(&key.pragma())?;
+    unlock(&conn, key)?;
     prepare(&conn, access)?;
     Ok(conn)
 }
 
+/// Gives the connection its key; whether it fits shows at the first read.
+pub(crate) fn unlock(conn: &Connection, key: &DatabaseKey) -> Result<(), StoreError> {
+    // Without this SQLCipher prints every failed open to standard error.
+    conn.execute_batch("PRAGMA cipher_log_level = NONE")?;
+    conn.execute_batch(&key.pragma())?;
+    Ok(())
+}
+
 /// Makes the file, if it is new, for its owner only; the files beside it get the same mode.
-fn make_private(path: &Path) -> Result<(), StoreError> {
+pub(crate) fn make_private(path: &Path) -> Result<(), StoreError> {
     let made = OpenOptions::new().append(true).create(true).mode(0o600).open(path);
     made.map(|_| ()).map_err(StoreError::File)
 }

@@ -7,11 +7,11 @@
 
 use std::time::Duration;
 
-use sync_protocol::Class;
 use sync_protocol::exchange::{
     Closed, EdgeExchange, EdgeOp, EdgeReply, HubExchange, HubOp, HubReply, Tally,
 };
 use sync_protocol::message::Live;
+use sync_protocol::{Class, Epoch};
 use tokio::sync::mpsc;
 
 use crate::Link;
@@ -26,6 +26,8 @@ pub enum Signal {
     Changed,
     /// Latest values for screens.
     Live(Live),
+    /// At a hub: entries of the peer are on a second medium, in each epoch up to a position.
+    Durable(Vec<(Epoch, u64)>),
     /// End in good order.
     Finish,
 }
@@ -214,6 +216,8 @@ impl Conversation for EdgeExchange {
         match signal {
             Signal::Changed => self.local_change(now_ms),
             Signal::Live(live) => self.live(live),
+            // A clinic keeps nothing for its hub.
+            Signal::Durable(_) => {}
             Signal::Finish => self.finish(),
         }
     }
@@ -269,6 +273,7 @@ impl Conversation for HubExchange {
         match signal {
             Signal::Changed => self.wake(),
             Signal::Live(live) => self.live(live),
+            Signal::Durable(marks) => self.durable(marks),
             Signal::Finish => self.finish(sync_protocol::message::ByeReason::Done, None),
         }
     }

@@ -445,6 +445,13 @@ impl EdgeExchange {
     }
 
     fn push_ack(&mut self, now: Now, ack: PushAck) {
+        // Of a backup that was made meanwhile, and no answer to anything; may come before we are steady.
+        if ack.received.is_empty() && ack.streams.is_empty() && ack.verdicts.is_empty() {
+            if matches!(self.phase, Phase::Settling | Phase::Steady) {
+                self.marks.add(ack);
+            }
+            return;
+        }
         let well_formed = ack.received.iter().all(|(_, ranges)| ranges.is_well_formed());
         if self.phase != Phase::Steady || !well_formed {
             return self.violation(Violation::Contradiction);

@@ -39,6 +39,8 @@ pub struct HubExchange {
     phase: Phase,
     wall_ms: u64,
     answer: Option<HelloAck>,
+    /// How far entries of the edge got onto a second medium while its greeting was being settled.
+    durable: Vec<(Epoch, u64)>,
     lanes: Lanes,
     ops: VecDeque<HubOp>,
     /// Questions that storage was given and has not answered.
@@ -68,6 +70,7 @@ impl HubExchange {
             phase: Phase::Waiting { since: None },
             wall_ms,
             answer: None,
+            durable: Vec::new(),
             lanes: Lanes::default(),
             ops: VecDeque::new(),
             asked: 0,
@@ -197,6 +200,12 @@ impl HubExchange {
         self.feed.wake();
         self.purges.wake();
         self.pump();
+    }
+
+    /// Entries of this edge are now on a second medium, in each epoch up to a position.
+    pub fn durable(&mut self, marks: Vec<(Epoch, u64)>) {
+        self.durable.extend(marks);
+        self.tell_durable();
     }
 
     /// Sends latest values of another site that this edge may see, if nothing waits before them and
@@ -365,6 +374,7 @@ impl HubExchange {
         self.answer = Some(answer.clone());
         self.answer_greeting(answer);
         self.phase = Phase::Steady;
+        self.tell_durable();
     }
 
     fn answer_greeting(&mut self, answer: HelloAck) {
@@ -467,6 +477,13 @@ impl HubExchange {
             verdicts: ingested.verdicts,
         };
         self.lanes.send(Class::Control, &ack.into());
+    }
+
+    fn tell_durable(&mut self) {
+        if self.phase == Phase::Steady && !self.durable.is_empty() {
+            let durable = std::mem::take(&mut self.durable);
+            self.lanes.send(Class::Control, &PushAck { durable, ..PushAck::default() }.into());
+        }
     }
 
     fn stream_ack(&mut self, ack: StreamAck) {

@@ -2,6 +2,7 @@
 
 mod bounds;
 mod chains;
+mod durable;
 mod edge_store;
 mod faults;
 mod hub_store;

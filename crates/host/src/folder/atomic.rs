@@ -20,6 +20,15 @@ pub fn write_whole(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     sync_folder_of(path)
 }
 
+/// As [`write_whole`], but leaves a file that is there as it is.
+///
+/// # Errors
+///
+/// [`FolderError`].
+pub fn write_missing(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
+    if path.exists() { Ok(()) } else { write_whole(path, bytes) }
+}
+
 /// As [`write_whole`], but refuses when the file is there already.
 pub(super) fn write_new(path: &Path, bytes: &[u8]) -> Result<(), FolderError> {
     let half_done = write_beside(path, bytes)?;

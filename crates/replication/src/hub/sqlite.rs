@@ -8,7 +8,7 @@ use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::{SiteId, Timestamp};
 
 use super::{
-    HubStore, NewNode, Node, Outcome, give_back, greeting, ingest, positions, purge, store,
+    HubStore, NewNode, Node, Outcome, durable, give_back, greeting, ingest, positions, purge, store,
 };
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
@@ -106,6 +106,7 @@ impl HubStore for SqliteHub<'_> {
             self.acknowledge(node, &hello.unconfirmed)?;
             greeting.feed = store::node_feed(self.conn, node.no)?;
         }
+        greeting.durable = durable::of_node(self.conn, node.no)?;
         Ok(greeting)
     }
 

@@ -8,6 +8,7 @@
 )]
 
 mod branches;
+mod durable;
 mod edge;
 mod positions;
 mod release;

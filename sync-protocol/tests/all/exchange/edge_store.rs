@@ -59,6 +59,8 @@ pub(crate) struct EdgeStore {
     pub(crate) foreign: BTreeMap<StreamId, Copy>,
     pub(crate) unconfirmed: BTreeMap<StreamId, StreamPosition>,
     incarnation: Option<u64>,
+    /// What the hub said is on a second medium, in the order in which it said so.
+    pub(crate) durable: Vec<(Epoch, u64)>,
     /// No author is known until something in the policy class is stored.
     pub(crate) knows_nobody: bool,
 }
@@ -85,6 +87,7 @@ impl EdgeStore {
             foreign: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
             incarnation: None,
+            durable: Vec::new(),
             knows_nobody: false,
         }
     }
@@ -172,7 +175,8 @@ impl EdgeStore {
                 }
                 EdgeReply::TakenBack { number, fresh: Some(fresh) }
             }
-            EdgeOp::MarkReceived { received, incarnation, verdicts, streams, .. } => {
+            EdgeOp::MarkReceived { received, durable, incarnation, verdicts, streams } => {
+                self.durable.extend(durable);
                 for own in self.log.values_mut() {
                     let held = |(epoch, ranges): &(Epoch, sync_protocol::ranges::Ranges)| {
                         *epoch == own.epoch && ranges.contains(own.cursor.oseq)

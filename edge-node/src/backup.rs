@@ -1,0 +1,115 @@
+//! Backups of a clinic's node: made, tried out, brought back.
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use host::Shutdown;
+use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
+use host::control::Answer;
+use pages::BackupHealth;
+use store::Connection;
+use workflows::schema;
+
+use crate::node::Node;
+
+/// How often it is looked whether a backup is due. They are minutes apart at least.
+const LOOK_EVERY: Duration = Duration::from_secs(1);
+
+/// Whose backups those with these keys are.
+#[must_use]
+pub fn about(keys: &Keys) -> About {
+    let node = sync_protocol::signature::node_id(keys.node_seed()).to_string();
+    About { program: "edge-node", version: env!("CARGO_PKG_VERSION"), node }
+}
+
+/// Makes a backup in `to`, or where the settings say.
+pub(crate) async fn make(node: &Node, to: Option<PathBuf>) -> Result<Made<()>, BackupError> {
+    node.backups.make(&node.readers, &node.clock, to, |_| Ok(None), |_| Ok(())).await
+}
+
+/// Makes backups as often as the settings want, until `shutdown`.
+pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
+    let mut ticks = tokio::time::interval(LOOK_EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = shutdown.requested() => return,
+        }
+        if !node.backups.is_due(&node.clock).await {
+            continue;
+        }
+        // One that is broken off here is unfinished, and the next one removes it.
+        tokio::select! {
+            made = make(&node, None) => match made {
+                Ok(made) => {
+                    let bytes = made.backup.manifest.bytes;
+                    tracing::info!(seq = made.backup.manifest.number, bytes, "a backup was made");
+                }
+                // Somebody asked for one at this moment.
+                Err(BackupError::Running) => {}
+                Err(error) => tracing::warn!(%error, reason = error.word(), "a backup failed"),
+            },
+            () = shutdown.requested() => return,
+        }
+    }
+}
+
+/// How backups stand, for whatever watches the program.
+pub(crate) async fn health(node: &Node) -> BackupHealth {
+    let standing = node.backups.standing(node.clock.now()).await;
+    BackupHealth {
+        state: standing.state().word(),
+        age_seconds: standing.age_seconds(),
+        last_error: standing.failed.as_ref().map(|failed| failed.word),
+    }
+}
+
+/// Tries out the backup `from`, or the newest of the folder `from` or of the settings.
+pub(crate) fn drill(
+    node: &Node,
+    from: Option<PathBuf>,
+    keys: Option<PathBuf>,
+) -> Result<Answer, BackupError> {
+    let from = from.or_else(|| node.backups.folder().map(Path::to_owned));
+    let order = Drill {
+        from: from.ok_or(BackupError::NoFolder)?,
+        keys,
+        data: node.backups.data().to_owned(),
+        about: node.backups.about().clone(),
+        now: node.clock.now(),
+    };
+    let me = node.key;
+    Ok(Answer::streamed(&node.readers, move |live, mut out| {
+        host::backup::drill(
+            &order,
+            live,
+            &mut out,
+            about,
+            prepare,
+            |conn, mut out: &mut dyn Write| {
+                Ok(export::verification(conn, &mut out, |conn, progress| {
+                    replication::edge::verify(conn, &me, progress)
+                })?)
+            },
+        )
+    }))
+}
+
+/// Brings a backup into the data folder `data`, which holds none. Nothing is changed in it: the next
+/// start draws an epoch of its own, as every start does.
+///
+/// # Errors
+///
+/// [`BackupError`] in one sentence; a database is never overwritten.
+pub fn restore(data: &Path, from: &Path, keys: Option<&Path>) -> Result<Backup, BackupError> {
+    let restored = host::backup::restore(from, keys, data, about, prepare)?;
+    host::folder::write_missing(&host::folder::config(data), crate::config::EXAMPLE.as_bytes())?;
+    Ok(restored)
+}
+
+fn prepare(conn: &mut Connection) -> Result<(), Cause> {
+    Ok(store::migrate(conn, schema::EDGE)?)
+}

@@ -3,6 +3,7 @@
 mod backup;
 mod export;
 mod invite;
+mod safe_mode;
 mod shut_out;
 mod status;
 
@@ -47,6 +48,11 @@ pub enum Command {
         /// The site's name.
         site: String,
     },
+    /// End safe mode although not every clinic has reported.
+    LeaveSafeMode {
+        /// Why.
+        reason: String,
+    },
     /// Check everything that is held.
     Verify,
     /// Make a backup now.
@@ -77,6 +83,7 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         Command::Export { what } => Ok(export::export(hub, what)),
         Command::Quarantine => Ok(export::quarantine(hub)),
         Command::Copies => Ok(export::copies(hub)),
+        Command::LeaveSafeMode { reason } => safe_mode::leave(hub, &reason).await,
         Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,
         Command::Verify => Ok(verify(hub)),
         Command::Backup { to } => backup::backup(hub, to).await,

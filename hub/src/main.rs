@@ -79,6 +79,13 @@ enum Verb {
         #[arg(long)]
         site: String,
     },
+    /// End safe mode, in which a hub that came back from a backup waits for its clinics, although not
+    /// every one has reported.
+    LeaveSafeMode {
+        /// Why; it stays on record.
+        #[arg(long)]
+        reason: String,
+    },
     /// Copies that clinics may still hold although access has ended, as CSV.
     Copies,
     /// Make a backup now, beside the running program: where the settings say, or in another folder.
@@ -177,6 +184,7 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
         Verb::Quarantine => tell(&data, Command::Quarantine),
+        Verb::LeaveSafeMode { reason } => tell(&data, Command::LeaveSafeMode { reason }),
         Verb::ShutOut { site } => tell(&data, Command::ShutOut { site }),
         Verb::Backup { to } => tell(&data, Command::Backup { to: absolute(to)? }),
         Verb::Drill { from, keys } => {

@@ -7,13 +7,13 @@ use replication::hub::{HubStatus, NodeStatus};
 use store::StoreError;
 use sync_status::ago;
 use transport::Road;
-use vocab::Timestamp;
+use vocab::{SiteName, Timestamp};
 
 use crate::node::Hub;
 use crate::status_body::{BackupBody, SiteBody, StatusBody};
 
-const RESTORED: &str = "restored    this hub came back from a backup (safe mode is set): what was \
-    decided after that backup may be missing here\n";
+const RESTORED: &str = "restored    this hub came back from a backup and is in safe mode: each clinic gets \
+    only what it keeps itself until all have sent what they wrote";
 
 /// Figures of one moment.
 #[derive(Clone, Debug)]
@@ -31,6 +31,10 @@ pub(crate) struct Overview {
     pub(crate) durable: u64,
     /// The database came back from a backup.
     pub(crate) safe_mode: bool,
+    /// Clinics that safe mode waits for.
+    pub(crate) awaited: Vec<SiteName>,
+    /// When and why an operator ended safe mode without waiting.
+    pub(crate) overridden: Option<(Timestamp, String)>,
 }
 
 impl Overview {
@@ -60,6 +64,8 @@ impl Overview {
                     backup,
                     durable: replication::hub::durable::count(conn)?,
                     safe_mode: replication::hub::is_in_safe_mode(conn)?,
+                    awaited: replication::hub::awaited(conn)?,
+                    overridden: replication::hub::overridden(conn)?,
                 })
             })
             .await
@@ -77,6 +83,7 @@ impl Overview {
             durable: self.backup.sentence(),
             durable_entries: self.durable,
             safe_mode: self.safe_mode,
+            awaited: self.awaited.iter().map(ToString::to_string).collect(),
             backup: BackupBody {
                 state: self.backup.state().word(),
                 age_seconds: self.backup.age_seconds(),
@@ -110,7 +117,18 @@ impl Overview {
             self.alerts.critical,
         );
         if self.safe_mode {
-            text.push_str(RESTORED);
+            let awaited: Vec<&str> = self.awaited.iter().map(|site| site.as_str()).collect();
+            text.push_str(&format!(
+                "{RESTORED}. Waits for: {}. If one cannot be reached, \
+                 `hub leave-safe-mode --reason \"...\"` goes on without\n",
+                awaited.join(", ")
+            ));
+        }
+        if let Some((at, reason)) = &self.overridden {
+            text.push_str(&format!(
+                "restored    safe mode was ended by hand at {at}, before every clinic had reported: \
+                 {reason}\n"
+            ));
         }
         for (site, road) in &self.sites {
             let contact = match (road, site.last_seen) {

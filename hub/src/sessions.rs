@@ -66,6 +66,12 @@ impl Sessions {
         }
     }
 
+    /// Wakes every open conversation.
+    pub(crate) fn wake_all(&self) {
+        let nodes: Vec<NodeId> = self.lock().keys().copied().collect();
+        self.wake(&nodes);
+    }
+
     /// Entries of these nodes are on a second medium. Who cannot be told now hears it at the next
     /// greeting.
     pub(crate) fn durable(&self, marks: &[Mark]) {

@@ -23,6 +23,8 @@ pub(crate) struct StatusBody {
     pub(crate) durable_entries: u64,
     /// Whether the database came back from a backup.
     pub(crate) safe_mode: bool,
+    /// Clinics that it waits for.
+    pub(crate) awaited: Vec<String>,
     /// How backups stand.
     pub(crate) backup: BackupBody,
     /// Bytes of conversations that are over.

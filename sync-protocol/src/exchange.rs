@@ -58,6 +58,12 @@ pub enum Closed {
     /// The hub takes what this copy of the node wrote and gives it nothing.
     #[error("another copy of this node runs: enrol this one anew")]
     SecondCopy,
+    /// The hub's database came back from a backup: what it had acknowledged is offered again.
+    #[error("the hub came back from a backup; everything is offered to it again")]
+    HubRestored,
+    /// Safe mode of the hub ended: the edge greets anew.
+    #[error("safe mode ended; what the edge holds is compared anew")]
+    SafeModeEnded,
     /// Our own storage failed.
     #[error("storage failed")]
     Storage,

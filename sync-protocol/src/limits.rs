@@ -71,9 +71,12 @@ pub const SLOWEST_BYTES_PER_MS: u64 = 2;
 /// doubles with every further time.
 pub const GAP_RETRY_MS: u64 = 1_000;
 
-/// How often such an entry is sent before it is left for the next conversation: after two minutes
-/// its predecessor is not late but refused.
+/// How often such an entry is sent before it is left alone for a while: after two minutes its
+/// predecessor is not late but refused, or another node has to send something first.
 pub const GAP_TRIES_MAX: u32 = 7;
+
+/// How long it is left alone.
+pub const GAP_REST_MS: u64 = 600_000;
 
 /// Questions to storage that may be open before no further frame is taken from the peer. At 16 KiB
 /// each they keep a busy writer in work.

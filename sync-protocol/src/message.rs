@@ -5,7 +5,7 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! Type numbers 28 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
+//! Type numbers 29 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
 //! checkpoints and attachments.
 
 use serde::{Deserialize, Serialize};
@@ -14,7 +14,7 @@ use crate::codec::{self, CodecError};
 use crate::entry::WithheldReason;
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
-use crate::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed};
+use crate::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed, Reported};
 use crate::{ChainKey, Epoch, NodeId, SeqNo, StreamId, limits};
 
 /// Lowest and highest version of this protocol that the program speaks.
@@ -107,6 +107,8 @@ messages! {
     26 OwnStored,
     /// The streams of a comparison that differed start over.
     27 Compared,
+    /// All that was written here is at a hub that came back from a backup.
+    28 Reported,
 }
 
 impl Frame {

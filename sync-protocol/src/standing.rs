@@ -42,6 +42,17 @@ pub struct Placed {
     /// Entries of the node's own that the hub holds. Who knows of fewer lost some, and says what it
     /// holds.
     pub own_entries: u64,
+    /// Whether the hub's database came back from a backup and waits to hear that this node has sent
+    /// all that it wrote: see [`Reported`].
+    pub wants_report: bool,
+}
+
+/// Everything that was written here is at the hub, in this life of its database. A hub that came back
+/// from a backup then knows what was decided here meanwhile.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Reported {
+    /// Which life.
+    pub incarnation: u64,
 }
 
 /// What an edge holds of its own entries, stream by stream, because it lost some of them.

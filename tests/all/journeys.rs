@@ -6,4 +6,5 @@ mod commands;
 mod copies;
 mod links;
 mod patients;
+mod restored_hub;
 mod roads;

@@ -44,6 +44,12 @@ impl Decisions {
         }
     }
 
+    /// The hub was put back: notes anew which decisions it has.
+    pub(crate) fn hub_restored(&mut self, has: impl Fn(&ConsentEvent) -> bool) {
+        self.all.iter_mut().for_each(|decided| decided.at_hub = has(&decided.event));
+        self.allowed_at_hub = self.allowed(|decided| decided.at_hub);
+    }
+
     pub(crate) fn allowed_at_hub(&self, patient: PatientId, site: SiteId) -> bool {
         self.allowed_at_hub.contains(&(patient, site))
     }

@@ -22,6 +22,8 @@ pub struct BoxHub {
     /// Its database.
     pub conn: Connection,
     author: Author,
+    seed: [u8; 32],
+    random: Random,
     /// Its key.
     pub key: NodeId,
     /// Enrolled nodes.
@@ -31,6 +33,12 @@ pub struct BoxHub {
 }
 
 const NO_LIMIT: &str = "the box works on sound storage";
+
+fn start(conn: &Connection, seed: &[u8; 32], random: &Random) -> Author {
+    let draw = random.clone();
+    let fill = Box::new(move |bytes: &mut [u8]| draw.fill(bytes));
+    Author::start(conn, Signer::from_seed(seed), fill).expect(NO_LIMIT)
+}
 
 impl BoxHub {
     /// A hub; `seed` decides its keys and randomness.
@@ -45,10 +53,32 @@ impl BoxHub {
         let mut conn = store::open_in_memory().expect(NO_LIMIT);
         store::migrate(&mut conn, schema::HUB).expect(NO_LIMIT);
         SqliteHub::new(&conn).begin(random.number()).expect(NO_LIMIT);
-        let fill = Box::new(move |bytes: &mut [u8]| random.fill(bytes));
-        let author = Author::start(&conn, Signer::from_seed(&key_seed), fill).expect(NO_LIMIT);
+        let author = start(&conn, &key_seed, &random);
         let key = author.node();
-        Self { conn, author, key, nodes: BTreeMap::new(), exchanges: BTreeMap::new() }
+        let (nodes, exchanges) = (BTreeMap::new(), BTreeMap::new());
+        Self { conn, author, seed: key_seed, random, key, nodes, exchanges }
+    }
+
+    /// Copies the database.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    #[must_use]
+    pub fn backup(&self) -> Connection {
+        store::copy_in_memory(&self.conn).expect(NO_LIMIT)
+    }
+
+    /// The database is lost, and an older copy brought back as an operator does.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn restore(&mut self, backup: &Connection) {
+        self.exchanges.clear();
+        self.conn = store::copy_in_memory(backup).expect(NO_LIMIT);
+        replication::hub::begin_again(&self.conn, self.random.number()).expect(NO_LIMIT);
+        self.author = start(&self.conn, &self.seed, &self.random);
     }
 
     /// Enrols a node, as a used invitation does.

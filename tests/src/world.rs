@@ -44,8 +44,10 @@ pub struct Figures {
     pub cuts: u64,
     /// Processes killed.
     pub kills: u64,
-    /// Disks put back from an older copy.
+    /// Clinics' disks put back from an older copy.
     pub restores: u64,
+    /// The hub's database brought back from a backup.
+    pub hub_restores: u64,
     /// Virtual milliseconds.
     pub virtual_ms: u64,
 }
@@ -57,6 +59,7 @@ impl Figures {
         self.cuts += other.cuts;
         self.kills += other.kills;
         self.restores += other.restores;
+        self.hub_restores += other.hub_restores;
         self.virtual_ms += other.virtual_ms;
     }
 }
@@ -78,6 +81,7 @@ pub struct World {
     counter: u64,
     decisions: Decisions,
     backups: Vec<Option<Backup>>,
+    hub_backup: Option<store::Connection>,
     /// Sites that a patient ever allowed something.
     pub ever_allowed: BTreeSet<(PatientId, SiteId)>,
     /// Which clinics went on from an older copy of their disk.
@@ -120,6 +124,7 @@ impl World {
             next_act: 0,
             counter: 0,
             decisions: Decisions::default(),
+            hub_backup: None,
             backups: (0..CLINICS).map(|_| None).collect(),
             ever_allowed: BTreeSet::new(),
             restored: BTreeSet::new(),
@@ -165,7 +170,10 @@ impl World {
 
     fn is_idle(&self) -> bool {
         let edges = self.clinics.iter().all(|clinic| {
-            clinic.exchange.as_ref().is_some_and(sync_protocol::exchange::EdgeExchange::is_idle)
+            clinic
+                .exchange
+                .as_ref()
+                .is_some_and(|exchange| exchange.is_idle() && !exchange.has_left_alone())
         });
         let hubs = self.clinics.iter().all(|clinic| {
             let exchange = self.hub.exchanges.get(&clinic.key);
@@ -359,11 +367,15 @@ impl World {
     /// model of its own.
     fn check_released(&mut self, key: NodeId, runs: &[Run]) {
         let Some(site) = self.hub.nodes.get(&key).map(|node| node.site) else { return };
+        let safe_mode = replication::hub::is_in_safe_mode(&self.hub.conn).unwrap_or(true);
         for run in runs {
             let Topic::Patient(patient, compartment) = topic(&run.stream) else { continue };
             let home = self.clinics.iter().any(|c| c.site == site && c.own.contains(&patient));
             let allowed = self.decisions.allowed_at_hub(patient, site);
             let released = allowed && compartment != vocab::Compartment::Consent;
+            if safe_mode && !home {
+                self.break_(27, format!("{compartment:?} was released in safe mode"));
+            }
             if !home && !released {
                 self.break_(7, format!("{compartment:?} was released without permission"));
             }
@@ -385,6 +397,7 @@ impl World {
             85..=88 => self.cut(at),
             89..=90 => self.back_up(at),
             91..=93 => self.kill(at),
+            94 if self.loses_hub() => self.restore_hub(),
             94 => self.restore(at),
             95..=96 => self.kill_hub(),
             _ => self.jump_clock(at),
@@ -486,7 +499,15 @@ impl World {
         self.with_clinic(at, |clinic, _| clinic.restart());
     }
 
+    /// Whether it is the hub that is put back in this storm, or clinics. What both lost is lost.
+    const fn loses_hub(&self) -> bool {
+        self.seed.is_multiple_of(3)
+    }
+
     fn back_up(&mut self, at: usize) {
+        if self.loses_hub() {
+            self.hub_backup = Some(self.hub.backup());
+        }
         if let (Some(clinic), Some(backup)) = (self.clinics.get(at), self.backups.get_mut(at)) {
             *backup = Some(clinic.backup());
         }
@@ -517,6 +538,16 @@ impl World {
         if let Some(place) = self.backups.get_mut(at) {
             *place = Some(backup);
         }
+    }
+
+    fn restore_hub(&mut self) {
+        let Some(backup) = self.hub_backup.take() else { return };
+        self.figures.hub_restores += 1;
+        (0..CLINICS).for_each(|at| self.cut(at));
+        self.hub.restore(&backup);
+        let conn = &self.hub.conn;
+        self.decisions.hub_restored(|event| consent::store::has(conn, event).unwrap_or(false));
+        self.hub_backup = Some(backup);
     }
 
     fn kill_hub(&mut self) {

@@ -63,6 +63,14 @@ impl fmt::Debug for Document {
 /// The winner first, then the other values in conflict with it.
 type Fields = BTreeMap<String, Vec<Written>>;
 
+/// Whether a payload is the first change of a document: one that names no change before it. Of a
+/// payload that is refused nothing is said.
+#[must_use]
+pub fn begins_document(payload: &[u8]) -> bool {
+    let first = |chunk: &[u8]| gate::check(chunk).is_ok_and(|one| one.dependencies.is_empty());
+    payload::unpack(payload).is_ok_and(|chunk| first(&chunk))
+}
+
 impl Document {
     /// An empty document, to be edited as `actor`.
     #[must_use]

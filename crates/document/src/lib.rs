@@ -28,7 +28,7 @@ mod rle;
 mod value;
 
 pub use actor::{ActorSeed, ChangeId};
-pub use document::{Applied, Change, Document, LoadError};
+pub use document::{Applied, Change, Document, LoadError, begins_document};
 pub use edit::{Edit, EditError};
 pub use limits::{FIELD_BYTES_MAX, OPERATIONS_MAX, RAW_BYTES_MAX, TEXT_BYTES_MAX};
 pub use refused::Refused;

@@ -15,7 +15,7 @@ use vocab::Timestamp;
 
 use crate::{LedgerError, Materialize, streams};
 
-pub(crate) use apply::materialize;
+pub(crate) use apply::{arrived, materialize};
 pub use store::{EdgeStatus, KnownNodes, NotTaken, last_success, not_taken, note_success, status};
 pub use verify::verify;
 
@@ -65,15 +65,17 @@ impl EdgeDesk {
         match op {
             EdgeOp::LoadHello => Ok(EdgeReply::Hello(store::hello(conn)?)),
             EdgeOp::MarkReceived { received, durable, incarnation, verdicts, streams } => {
+                let mut reoffered = false;
+                if let Some(incarnation) = incarnation {
+                    store::confirm_start(conn)?;
+                    reoffered = store::set_incarnation(conn, incarnation)?;
+                }
                 store::mark_received(conn, &received)?;
                 store::mark_durable(conn, &durable)?;
                 store::mark_verdicts(conn, &verdicts)?;
-                if let Some(incarnation) = incarnation {
-                    store::confirm_start(conn)?;
-                    store::set_incarnation(conn, incarnation)?;
-                }
                 let diverged = store::compare_streams(conn, &streams)?;
-                Ok(EdgeReply::Received { diverged, own_at_hub: store::own_at_hub(conn)? })
+                let own_at_hub = store::own_at_hub(conn)?;
+                Ok(EdgeReply::Received { diverged, own_at_hub, reoffered })
             }
             EdgeOp::ReadOutbox { class, after, skip, bytes_max } => {
                 Ok(EdgeReply::Outbox(store::outbox(conn, class, after, &skip, bytes_max)?))

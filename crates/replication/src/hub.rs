@@ -26,7 +26,7 @@ use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
 pub use purge::{OutstandingCopy, outstanding};
-pub use restored::{begin_again, is_in_safe_mode};
+pub use restored::{awaited, begin_again, is_in_safe_mode, leave_safe_mode, overridden};
 pub use sqlite::SqliteHub;
 pub use store::{HubStatus, NodeStatus, node_statuses, note_contact, status};
 pub use verify::verify;
@@ -165,7 +165,24 @@ pub trait HubStore {
     /// # Errors
     ///
     /// The database's.
-    fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError>;
+    fn compare(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        streams: &[StreamState],
+    ) -> Result<u32, StoreError>;
+
+    /// All that the node wrote is here, in this life of the database; answers whom that lets have more.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn report(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        incarnation: u64,
+    ) -> Result<Vec<NodeId>, StoreError>;
 
     /// The streams of which the node's own entries are others here than it says.
     ///
@@ -249,6 +266,7 @@ impl HubDesk {
             | HubOp::Ack(_)
             | HubOp::Rewind(_)
             | HubOp::Purged(_)
+            | HubOp::Report { .. }
             | HubOp::Compare(_) => false,
         }
     }
@@ -299,13 +317,19 @@ impl HubDesk {
                 hub.rewind(node, &position)?;
                 HubReply::Rewound
             }
-            HubOp::ReadPurges => HubReply::Purges(hub.ended(node)?),
+            HubOp::ReadPurges => {
+                HubReply::Purges { orders: hub.ended(node)?, safe_mode: is_in_safe_mode(conn)? }
+            }
             HubOp::Purged(receipt) => {
                 hub.purged(now, node, &receipt)?;
                 HubReply::PurgeSettled(receipt.purged.stream)
             }
             HubOp::Compare(streams) => {
-                HubReply::Compared { restarted: hub.compare(node, &streams)? }
+                HubReply::Compared { restarted: hub.compare(now, node, &streams)? }
+            }
+            HubOp::Report { incarnation } => {
+                let wake = hub.report(now, node, incarnation)?;
+                return Ok(Performed { reply: Some(HubReply::Reported), wake });
             }
             HubOp::CompareOwn(streams) => HubReply::OwnStreams(hub.compare_own(node, &streams)?),
             HubOp::ReadOwn { stream, after, bytes_max } => {

@@ -46,5 +46,6 @@ pub const HUB: Room = Room {
         ("V3__hub_restored", include_str!("../migrations/V3__hub_restored.sql")),
         ("V4__hub_durable", include_str!("../migrations/V4__hub_durable.sql")),
         ("V5__hub_starts", include_str!("../migrations/V5__hub_starts.sql")),
+        ("V6__hub_safe_mode", include_str!("../migrations/V6__hub_safe_mode.sql")),
     ],
 };

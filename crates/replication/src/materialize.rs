@@ -72,6 +72,10 @@ pub trait Materialize {
     /// [`MaterializeError`]; what a refused payload did to the tables is rolled back by the caller.
     fn apply(&mut self, conn: &Connection, arrived: &Arrived<'_>) -> Result<(), MaterializeError>;
 
+    /// Whether an entry is what a subject's record begins with: its author's site is the home of it. A
+    /// hub that lost the record cannot tell by who comes first.
+    fn founds(&self, arrived: &Arrived<'_>) -> bool;
+
     /// Forgets what was made of entries of others in a stream; they are deleted already. What this
     /// node wrote itself is still there.
     ///

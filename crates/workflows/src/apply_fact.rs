@@ -82,6 +82,12 @@ impl Materialize for Rooms {
         }
     }
 
+    fn founds(&self, arrived: &Arrived<'_>) -> bool {
+        arrived.kind == FactKind::DocumentChange.number()
+            && matches!(topic(&arrived.stream), Topic::Patient(_, Compartment::Identity))
+            && document::begins_document(arrived.payload)
+    }
+
     fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), StoreError> {
         match topic(stream) {
             // What the clinic wrote itself is kept; it shows again when the rest may come back.

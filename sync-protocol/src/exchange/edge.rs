@@ -14,7 +14,7 @@ use crate::message::{
     Behind, Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
     Purge, PurgeDone, Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
-use crate::standing::{Opening, OwnEntries, OwnStored, Placed};
+use crate::standing::{Opening, OwnEntries, OwnStored, Placed, Reported};
 use crate::{Class, Epoch, NodeId, StreamId, limits};
 
 /// How long between two greetings on a link that loses them (milliseconds).
@@ -52,6 +52,8 @@ pub struct EdgeExchange {
     second_copy: bool,
     /// Entries of our own that the hub holds.
     own_entries: u64,
+    /// In which life of its database the hub waits to hear that it has all that we wrote.
+    report_to: Option<u64>,
     /// When to say again, stream by stream, what is held of others: until the hub has heard it.
     compare_again: Option<Now>,
     /// How many of them we do not know of, and when to say again what we hold.
@@ -96,6 +98,7 @@ impl EdgeExchange {
             comparing: false,
             second_copy: false,
             own_entries: 0,
+            report_to: None,
             compare_again: None,
             lost_own: 0,
             say_again: None,
@@ -134,7 +137,8 @@ impl EdgeExchange {
         }
         match message {
             Message::HelloAck(ack) => self.greeted(ack, false, 0),
-            Message::Placed(Placed { answer, second_copy, own_entries }) => {
+            Message::Placed(Placed { answer, second_copy, own_entries, wants_report }) => {
+                self.report_to = wants_report.then_some(answer.incarnation);
                 self.greeted(answer, second_copy, own_entries);
             }
             Message::OwnEntries(own) => self.take_back(own),
@@ -161,6 +165,7 @@ impl EdgeExchange {
             | Message::Opening(_)
             | Message::OwnHoldings(_)
             | Message::OwnStored(_)
+            | Message::Reported(_)
             | Message::Push(_)
             | Message::StreamAck(_)
             | Message::Full(_)
@@ -183,7 +188,11 @@ impl EdgeExchange {
                 self.phase = Phase::Greeting { since: now, last_sent: now };
                 self.send_hello();
             }
-            EdgeReply::Received { diverged, own_at_hub } => {
+            EdgeReply::Received { reoffered: true, .. } => {
+                self.finish();
+                return self.close(Closed::HubRestored);
+            }
+            EdgeReply::Received { diverged, own_at_hub, reoffered: false } => {
                 self.marks.recorded();
                 self.pumps.marked();
                 self.tally.divergences += u64::from(diverged);
@@ -367,6 +376,12 @@ impl EdgeExchange {
     /// Whether everything that was written here is at the hub, and marked so.
     fn has_delivered(&self) -> bool {
         self.pumps.is_idle() && self.marks.is_idle() && self.ops.is_empty() && self.asked == 0
+    }
+
+    /// Whether own entries are left alone for a while, because the hub misses what goes before them.
+    #[must_use]
+    pub fn has_left_alone(&self) -> bool {
+        PUSH_CLASSES.into_iter().any(|class| self.pumps.has_stuck(class))
     }
 
     /// What happened so far.
@@ -569,6 +584,12 @@ impl EdgeExchange {
         if self.second_copy && self.has_delivered() {
             self.finish();
             return self.close(Closed::SecondCopy);
+        }
+        if self.has_delivered()
+            && !self.pumps.has_stuck(Class::Policy)
+            && let Some(incarnation) = self.report_to.take()
+        {
+            self.lanes.send(Class::Control, &Reported { incarnation }.into());
         }
         self.ops.extend(self.intake.release().into_iter().map(EdgeOp::Apply));
         for order in std::mem::take(&mut self.orders) {

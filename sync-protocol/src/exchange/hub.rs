@@ -16,7 +16,7 @@ use crate::message::{
     NeedFull, PROTOCOL_VERSIONS, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData, Verdict,
 };
 use crate::ranges::Ranges;
-use crate::standing::{OwnHoldings, Placed, StartRecord};
+use crate::standing::{OwnHoldings, Placed, Reported, StartRecord};
 use crate::{Class, Epoch, NodeId, StreamId, canonical, codec, limits};
 
 #[derive(Debug, PartialEq, Eq)]
@@ -49,9 +49,9 @@ pub struct HubExchange {
     purges: Purges,
     compared: Gathered,
     held: Gathered,
-    /// What else is said of the node when it opened with its starts: whether it is a second copy, and
-    /// how many of its own entries are held.
-    placed: Option<(bool, u64)>,
+    /// What else is said of the node when it opened with its starts: whether it is a second copy, how
+    /// many of its own entries are held, and whether it is to report.
+    placed: Option<(bool, u64, bool)>,
     with_starts: bool,
     give_back: GiveBack,
     acks: TakenAcks,
@@ -126,6 +126,9 @@ impl HubExchange {
             }
             Message::OwnHoldings(holdings) => self.own_holdings(holdings),
             Message::OwnStored(stored) => self.give_back.stored(stored.number),
+            Message::Reported(Reported { incarnation }) => {
+                self.ops.push_back(HubOp::Report { incarnation });
+            }
             Message::PurgeDone(done) => self.purge_done(done),
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
@@ -164,7 +167,12 @@ impl HubExchange {
                     self.feed.rewind_stream(stream);
                 }
             }
-            HubReply::Purges(orders) => {
+            HubReply::Purges { safe_mode: false, .. } if self.began_in_safe_mode() => {
+                // What the edge holds is compared anew, with all that is known now.
+                self.finish(ByeReason::Busy, Some(0));
+                return self.close(Closed::SafeModeEnded);
+            }
+            HubReply::Purges { orders, .. } => {
                 for order in self.purges.found(now, self.feed.bytes(), orders) {
                     // What is in flight of it is of no use to the edge.
                     self.feed.rewind_stream(order.stream);
@@ -176,6 +184,7 @@ impl HubExchange {
                 // Where access began anew meanwhile, the stream is sent from the start.
                 self.feed.rewind_stream(stream);
             }
+            HubReply::Reported => {}
             HubReply::OwnStreams(streams) => self.give_back.start(streams),
             HubReply::Own { entries, next } => {
                 if let Some(message) = self.give_back.found(now, &entries, next) {
@@ -323,7 +332,7 @@ impl HubExchange {
 
     /// Whether the edge gets anything but answers.
     fn serves(&self) -> bool {
-        !matches!(self.placed, Some((true, _)))
+        !matches!(self.placed, Some((true, ..)))
     }
 
     fn hello(&mut self, hello: Hello, history: Vec<StartRecord>) {
@@ -360,8 +369,13 @@ impl HubExchange {
         }));
     }
 
+    fn began_in_safe_mode(&self) -> bool {
+        matches!(self.placed, Some((_, _, true)))
+    }
+
     fn greeted(&mut self, greeting: Greeting) {
-        let Greeting { incarnation, received, durable, feed, second_copy, own_entries } = greeting;
+        let Greeting { incarnation, received, durable, feed, .. } = greeting;
+        let Greeting { second_copy, own_entries, wants_report, .. } = greeting;
         let answer = HelloAck {
             version: PROTOCOL_VERSIONS.1,
             incarnation,
@@ -370,7 +384,7 @@ impl HubExchange {
             feed: (feed.count, feed.short()),
             wall_ms: self.wall_ms,
         };
-        self.placed = Some((second_copy, own_entries));
+        self.placed = Some((second_copy, own_entries, wants_report));
         self.answer = Some(answer.clone());
         self.answer_greeting(answer);
         self.phase = Phase::Steady;
@@ -379,8 +393,8 @@ impl HubExchange {
 
     fn answer_greeting(&mut self, answer: HelloAck) {
         let message = match self.placed {
-            Some((second_copy, own_entries)) if self.with_starts => {
-                Placed { answer, second_copy, own_entries }.into()
+            Some((second_copy, own_entries, wants_report)) if self.with_starts => {
+                Placed { answer, second_copy, own_entries, wants_report }.into()
             }
             _ => answer.into(),
         };

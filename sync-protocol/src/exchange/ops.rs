@@ -180,6 +180,9 @@ pub enum EdgeReply {
         diverged: u32,
         /// Own entries that are known to be at the hub, those included that came back from it.
         own_at_hub: u64,
+        /// Whether the hub has another incarnation than before, so that what it had acknowledged waits
+        /// again. The conversation then begins anew, to hear what is held of it.
+        reoffered: bool,
     },
     /// To [`EdgeOp::ReadOutbox`].
     Outbox(OutboxPage),
@@ -227,6 +230,8 @@ pub struct Greeting {
     pub second_copy: bool,
     /// Entries of the node's own that are held.
     pub own_entries: u64,
+    /// Whether the node is to say when all it wrote is here.
+    pub wants_report: bool,
 }
 
 /// A pushed entry that is authentic.
@@ -343,6 +348,11 @@ pub enum HubOp {
     ReadPurges,
     /// Store what the edge signed for letting a stream go. Answer: [`HubReply::PurgeSettled`].
     Purged(PurgeReceipt),
+    /// All that the edge wrote is here, in this life of the database. Answer: [`HubReply::Reported`].
+    Report {
+        /// Which life it means.
+        incarnation: u64,
+    },
     /// Pass latest values on to other screens. No answer.
     Live {
         /// Which stream.
@@ -368,7 +378,13 @@ pub enum HubReply {
     /// To [`HubOp::Rewind`].
     Rewound,
     /// To [`HubOp::ReadPurges`].
-    Purges(Vec<Purge>),
+    Purges {
+        /// The orders.
+        orders: Vec<Purge>,
+        /// Whether the database came back from a backup, and not all edges have reported: then
+        /// nothing is ordered.
+        safe_mode: bool,
+    },
     /// To [`HubOp::Purged`]: the order for this stream is settled, or no longer holds.
     PurgeSettled(StreamId),
     /// To [`HubOp::Compare`]: how many streams are sent again.
@@ -376,6 +392,8 @@ pub enum HubReply {
         /// How many.
         restarted: u32,
     },
+    /// To [`HubOp::Report`].
+    Reported,
     /// To [`HubOp::CompareOwn`].
     OwnStreams(Vec<StreamId>),
     /// To [`HubOp::ReadOwn`].

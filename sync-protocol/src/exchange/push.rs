@@ -39,7 +39,7 @@ struct Pump {
     marking: BTreeSet<OutboxCursor>,
     /// Times that the hub missed the predecessor.
     gaps: BTreeMap<OutboxCursor, (u32, Now)>,
-    /// Left for the next conversation.
+    /// Left alone for a while.
     stuck: BTreeSet<OutboxCursor>,
     /// Read, and not yet on the lane.
     ready: VecDeque<OutboxEntry>,
@@ -78,6 +78,8 @@ pub(super) struct PushPumps {
     places: BTreeMap<Key, (Class, OutboxCursor)>,
     /// No entry in flight is overdue before.
     next_due: Option<Now>,
+    /// When what was left alone is tried again.
+    rest_until: Option<Now>,
     pub(super) resent: u64,
 }
 
@@ -99,6 +101,11 @@ impl PushPumps {
     pub(super) fn is_idle(&self) -> bool {
         self.places.is_empty()
             && self.pumps.values().all(|p| p.drained && !p.reading && p.ready.is_empty())
+    }
+
+    /// Whether something of a class is left alone for a while.
+    pub(super) fn has_stuck(&self, class: Class) -> bool {
+        self.pumps.get(&class).is_some_and(|pump| !pump.stuck.is_empty())
     }
 
     /// Whether this entry waits for its acknowledgement.
@@ -228,6 +235,8 @@ impl PushPumps {
             pump.remove(&cursor);
             pump.stuck.insert(cursor);
             self.places.remove(&key);
+            let rest = now.saturating_add(limits::GAP_REST_MS);
+            self.rest_until = Some(self.rest_until.map_or(rest, |at| at.min(rest)));
         } else if let Some(sent) = pump.in_flight.get_mut(&cursor) {
             sent.due = *until;
             self.next_due = Some(self.next_due.map_or(sent.due, |at| at.min(sent.due)));
@@ -253,6 +262,7 @@ impl PushPumps {
 
     /// Starts over whatever nobody acknowledged in time.
     pub(super) fn expire(&mut self, now: Now) {
+        self.wake_rested(now);
         if self.next_due.is_none_or(|at| at > now) {
             return;
         }
@@ -283,9 +293,23 @@ impl PushPumps {
         pump.read_over();
     }
 
+    /// Tries again what was left alone.
+    fn wake_rested(&mut self, now: Now) {
+        if self.rest_until.is_none_or(|at| at > now) {
+            return;
+        }
+        self.rest_until = None;
+        for pump in self.pumps.values_mut().filter(|pump| !pump.stuck.is_empty()) {
+            for cursor in std::mem::take(&mut pump.stuck) {
+                pump.gaps.remove(&cursor);
+            }
+            pump.read_over();
+        }
+    }
+
     /// When [`expire`](Self::expire) may have something to do.
-    pub(super) const fn next_timeout(&self) -> Option<Now> {
-        self.next_due
+    pub(super) fn next_timeout(&self) -> Option<Now> {
+        [self.next_due, self.rest_until].into_iter().flatten().min()
     }
 }
 

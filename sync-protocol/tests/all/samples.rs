@@ -11,7 +11,9 @@ use sync_protocol::message::{
 use sync_protocol::purge::{PurgeReceipt, Purged};
 use sync_protocol::ranges::Ranges;
 use sync_protocol::signature::Signer;
-use sync_protocol::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed, StartRecord};
+use sync_protocol::standing::{
+    Opening, OwnEntries, OwnHoldings, OwnStored, Placed, Reported, StartRecord,
+};
 use sync_protocol::{
     ChainKey, Entry, EntryId, Epoch, Flags, Header, NodeId, Payload, SeqNo, SetDigest, StreamId,
 };
@@ -118,7 +120,12 @@ fn start_record() -> StartRecord {
 }
 
 fn placed(second_copy: bool, ranges: &Ranges) -> Placed {
-    Placed { answer: hello_ack(ranges.clone()), second_copy, own_entries: 1_234 }
+    Placed {
+        answer: hello_ack(ranges.clone()),
+        second_copy,
+        own_entries: 1_234,
+        wants_report: true,
+    }
 }
 
 /// One message of every type, by name.
@@ -184,6 +191,7 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("placed/second-copy", placed(true, &ranges).into()),
         ("own-holdings", OwnHoldings { streams: vec![state], more: false }.into()),
         ("own-entries", OwnEntries { number: 2, entries: vec![full(&salted, &KEY, 0)] }.into()),
+        ("reported", Reported { incarnation: 0x0a0b }.into()),
         ("own-stored", OwnStored { number: 2 }.into()),
         ("purge-done", PurgeDone { receipt: receipt() }.into()),
         ("bye", Bye { reason: ByeReason::Busy, retry_after_ms: Some(1_500) }.into()),

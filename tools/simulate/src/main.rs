@@ -67,6 +67,7 @@ fn main() -> io::Result<ExitCode> {
         cuts: total.cuts,
         kills: total.kills,
         restores: total.restores,
+        hub_restores: total.hub_restores,
     };
     writeln!(out, "{}", serde_json::to_string(&summary).map_err(io::Error::other)?)?;
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

@@ -17,6 +17,8 @@ pub(crate) struct Summary {
     pub(crate) cuts: u64,
     /// Processes killed.
     pub(crate) kills: u64,
-    /// Disks put back from an older copy.
+    /// Clinics' disks put back from an older copy.
     pub(crate) restores: u64,
+    /// The hub's database brought back from a backup.
+    pub(crate) hub_restores: u64,
 }

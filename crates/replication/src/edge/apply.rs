@@ -141,6 +141,20 @@ fn store_entry(
     Ok(Some((id, grown)))
 }
 
+/// An entry as the rooms see it.
+pub(crate) fn arrived<'a>(header: &Header, id: EntryId, payload: &'a [u8]) -> Arrived<'a> {
+    Arrived {
+        id,
+        origin: header.origin,
+        stream: header.stream,
+        epoch: header.epoch,
+        hlc: header.hlc,
+        kind: header.kind,
+        schema: header.schema,
+        payload: crate::outbox::without_salt(header.flags, payload),
+    }
+}
+
 /// Hands a payload to its room; one that is refused is set aside and the entry kept without it.
 /// Answers whether the room took it.
 pub(crate) fn materialize(
@@ -152,16 +166,7 @@ pub(crate) fn materialize(
     entry: i64,
     payload: &[u8],
 ) -> Result<bool, LedgerError> {
-    let arrived = Arrived {
-        id,
-        origin: header.origin,
-        stream: header.stream,
-        epoch: header.epoch,
-        hlc: header.hlc,
-        kind: header.kind,
-        schema: header.schema,
-        payload: crate::outbox::without_salt(header.flags, payload),
-    };
+    let arrived = arrived(header, id, payload);
     match ::store::savepoint(conn, |conn| rooms.apply(conn, &arrived)) {
         Ok(()) => Ok(true),
         Err(MaterializeError::Store(error)) => Err(error.into()),

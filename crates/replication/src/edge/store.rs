@@ -38,6 +38,11 @@ const UNCONFIRMED: &str = "
     FROM unconfirmed_ack JOIN stream ON stream.no = unconfirmed_ack.stream LIMIT ?1";
 const INCARNATION: &str = "SELECT incarnation FROM feed";
 const SET_INCARNATION: &str = "UPDATE feed SET incarnation = ?1";
+/// What the hub had acknowledged waits again, and what it was told of runs is of another life.
+const REOFFER: &str = "
+    UPDATE outbox SET state = 0, reason = '' WHERE state IN (1, 2, 4);
+    UPDATE feed SET received = 0, durable = 0, quarantined = 0;
+    DELETE FROM unconfirmed_ack";
 const MARK_RECEIVED: &str = "
     UPDATE outbox SET state = 1
     WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq BETWEEN ?2 AND ?3 AND state = 0";
@@ -311,9 +316,16 @@ pub(super) fn mark_verdicts(
     Ok(())
 }
 
-pub(super) fn set_incarnation(conn: &Connection, incarnation: u64) -> Result<(), StoreError> {
+/// Notes which life of the hub's database this is. Of another one than before, everything that it had
+/// acknowledged is offered again; answers whether that is so.
+pub(super) fn set_incarnation(conn: &Connection, incarnation: u64) -> Result<bool, StoreError> {
+    let before: Option<i64> = conn.prepare_cached(INCARNATION)?.query_row([], |row| row.get(0))?;
+    let is_another = before.is_some_and(|before| before.cast_unsigned() != incarnation);
+    if is_another {
+        conn.execute_batch(REOFFER)?;
+    }
     conn.prepare_cached(SET_INCARNATION)?.execute([incarnation.cast_signed()])?;
-    Ok(())
+    Ok(is_another)
 }
 
 /// Takes the hub's word on streams that grew by entries of ours. Where we hold the very same

@@ -10,7 +10,7 @@ use sync_protocol::exchange::{Greeting, HelloState};
 use sync_protocol::standing::{Fit, Joins, KnownStart, joins};
 use vocab::Timestamp;
 
-use super::{Node, store as hub_store};
+use super::{Node, restored, store as hub_store};
 
 /// Places the caller among the starts of its node and answers what is held of its claims.
 pub(super) fn greet(
@@ -19,6 +19,7 @@ pub(super) fn greet(
     node: &Node,
     hello: &HelloState,
 ) -> Result<Greeting, StoreError> {
+    let incarnation = hub_store::incarnation(conn)?;
     let Placed { joins, older, others } = place(conn, node.no, hello)?;
     let second = matches!(joins, Joins::LeftBehind) || !others.is_empty();
     if second {
@@ -30,7 +31,8 @@ pub(super) fn greet(
             store::abandon_after(conn, node.no, at)?;
         }
         store::make_current(conn, now, node.no, hello)?;
-        if restored {
+        // After a restore of the hub it is the hub that knows less.
+        if restored && hello.incarnation.is_none_or(|seen| seen == incarnation) {
             tracing::warn!(origin = %node.key.short(), "a node was put back from an older copy");
             store::note_restored(conn, now, node.no)?;
         }
@@ -44,13 +46,14 @@ pub(super) fn greet(
         }
     }
     Ok(Greeting {
-        incarnation: hub_store::incarnation(conn)?,
+        incarnation,
         received,
         // Nothing is on a second medium until backups are configured.
         durable: Vec::new(),
         feed: hub_store::node_feed(conn, node.no)?,
         second_copy: second,
         own_entries: store::own_count(conn, node.no)?,
+        wants_report: restored::is_in_safe_mode(conn)?,
     })
 }
 

@@ -9,11 +9,13 @@ use sync_protocol::entry::WithheldReason;
 use sync_protocol::exchange::{IngestEntry, Ingested};
 use sync_protocol::lane::full;
 use sync_protocol::message::{StreamState, Verdict};
-use sync_protocol::{EntryId, Epoch, ReplayGuard, StreamId, codec};
+use sync_protocol::{
+    Entry as SignedEntry, EntryId, Epoch, ReplayGuard, SeqNo, StreamId, Verified, codec,
+};
 use vocab::{Compartment, SiteId, Timestamp};
 
-use super::{Node, Outcome, access, store};
-use crate::edge::materialize;
+use super::{Node, Outcome, access, restored, store};
+use crate::edge::{self, materialize};
 use crate::ledger::store::{self as ledger, StreamRow};
 use crate::streams::{self, Topic};
 use crate::{LedgerError, Materialize, gate};
@@ -33,6 +35,7 @@ struct Ingest<'a> {
     rooms: &'a mut dyn Materialize,
     streams: BTreeMap<StreamId, Touched>,
     starts: BTreeMap<Epoch, store::Start>,
+    safe_mode: bool,
     consent_changed: BTreeSet<StreamId>,
     wake: BTreeSet<i64>,
     out: Ingested,
@@ -53,6 +56,7 @@ pub(super) fn ingest(
         rooms,
         streams: BTreeMap::new(),
         starts: BTreeMap::new(),
+        safe_mode: restored::is_in_safe_mode(conn)?,
         consent_changed: BTreeSet::new(),
         wake: BTreeSet::new(),
         out: Ingested::default(),
@@ -92,7 +96,15 @@ impl Ingest<'_> {
             )?;
             return Ok(Taken::Refused(Verdict::Foreign));
         }
+        if self.safe_mode && !self.may_open(&entry)? {
+            // Whoever keeps the record sends its beginning, and this comes again.
+            return Ok(Taken::Refused(Verdict::Gap(SeqNo(0))));
+        }
         let (row, author_site) = self.stream(&header.stream)?;
+        if self.safe_mode && !self.may_write(&header.stream, author_site)? {
+            // The patient's permission may be on its way here.
+            return Ok(Taken::Refused(Verdict::Gap(SeqNo(0))));
+        }
         let chain = ledger::open_chain(self.conn, row.no, &header.origin, key)?;
         if chain.last.is_none() && ledger::is_held(self.conn, &id)? {
             // Under another key: what carries its own salt does not depend on the chain's.
@@ -125,7 +137,7 @@ impl Ingest<'_> {
         }
         self.out.fresh += 1;
         let Some(payload) = payload else { return Ok(Taken::Stored) };
-        if !gate::may_have(self.conn, &header.stream, author_site, self.node.site, self.now)? {
+        if !self.may_write(&header.stream, author_site)? {
             ledger::withhold(self.conn, no, WithheldReason::NoAccess)?;
             self.set_aside(
                 (epoch, oseq),
@@ -153,6 +165,26 @@ impl Ingest<'_> {
         self.start(epoch)?.note(oseq, id);
         self.out.received.push((epoch, oseq));
         Ok(())
+    }
+
+    fn may_write(
+        &self,
+        stream: &StreamId,
+        author_site: Option<SiteId>,
+    ) -> Result<bool, LedgerError> {
+        Ok(gate::may_have(self.conn, stream, author_site, self.node.site, self.now)?)
+    }
+
+    /// Whether an entry may open the record of its subject in a database that came back from a backup:
+    /// the site that sends first need not be the one that wrote first.
+    fn may_open(&self, entry: &Verified<SignedEntry>) -> Result<bool, LedgerError> {
+        let header = entry.get().header;
+        if store::home_of(self.conn, &header.stream)?.is_some() {
+            return Ok(true);
+        }
+        let Some(payload) = entry.get().payload.bytes() else { return Ok(false) };
+        let arrived = edge::arrived(&header, entry.id(), payload);
+        Ok(self.rooms.founds(&arrived))
     }
 
     /// The stream's row and the site that keeps it. All streams of a patient are kept by the site

@@ -8,7 +8,8 @@ use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::{SiteId, Timestamp};
 
 use super::{
-    HubStore, NewNode, Node, Outcome, durable, give_back, greeting, ingest, positions, purge, store,
+    HubStore, NewNode, Node, Outcome, durable, give_back, greeting, ingest, positions, purge,
+    restored, store,
 };
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
@@ -103,7 +104,10 @@ impl HubStore for SqliteHub<'_> {
     ) -> Result<Greeting, StoreError> {
         let mut greeting = greeting::greet(self.conn, now, node, hello)?;
         if !greeting.second_copy {
-            self.acknowledge(node, &hello.unconfirmed)?;
+            // Positions of another life of this database say nothing.
+            if hello.incarnation.is_none_or(|seen| seen == greeting.incarnation) {
+                self.acknowledge(node, &hello.unconfirmed)?;
+            }
             greeting.feed = store::node_feed(self.conn, node.no)?;
         }
         greeting.durable = durable::of_node(self.conn, node.no)?;
@@ -141,12 +145,15 @@ impl HubStore for SqliteHub<'_> {
         sent: &[(StreamId, u64)],
         bytes_max: usize,
     ) -> Result<Vec<Released>, StoreError> {
+        let safe_mode = restored::is_in_safe_mode(self.conn)?;
         let mut released = Vec::new();
         let mut bytes = 0;
         store::for_each_dirty(self.conn, node.no, |dirty| {
             let on_the_way = sent.iter().find(|(stream, _)| *stream == dirty.id);
             let from = on_the_way.map_or(dirty.acked, |(_, to)| dirty.acked.max(*to));
-            if from < dirty.head.count {
+            let goes =
+                !safe_mode || restored::goes_in_safe_mode(&dirty.id, dirty.author_site, node.site);
+            if goes && from < dirty.head.count {
                 let runs =
                     gate::release(self.conn, &dirty.id, dirty.author_site, node.site, now, || {
                         store::runs(self.conn, node, dirty, from, bytes_max - bytes)
@@ -174,8 +181,26 @@ impl HubStore for SqliteHub<'_> {
         positions::rewind(self.conn, node, position)
     }
 
-    fn compare(&self, node: &Node, streams: &[StreamState]) -> Result<u32, StoreError> {
-        positions::restart_differing(self.conn, node, streams)
+    fn compare(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        streams: &[StreamState],
+    ) -> Result<u32, StoreError> {
+        positions::restart_differing(self.conn, now, node, streams)
+    }
+
+    fn report(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        incarnation: u64,
+    ) -> Result<Vec<NodeId>, StoreError> {
+        if !restored::report(self.conn, now, node, incarnation)? {
+            return Ok(Vec::new());
+        }
+        tracing::info!("every clinic has reported: safe mode ends");
+        Ok(store::nodes(self.conn)?.into_iter().map(|node| node.key).collect())
     }
 
     fn compare_own(
@@ -197,6 +222,10 @@ impl HubStore for SqliteHub<'_> {
     }
 
     fn ended(&self, node: &Node) -> Result<Vec<Purge>, StoreError> {
+        // What it lets go may be all that is left of what this database lost.
+        if restored::is_in_safe_mode(self.conn)? {
+            return Ok(Vec::new());
+        }
         purge::ended(self.conn, node)
     }
 
@@ -216,9 +245,12 @@ impl HubStore for SqliteHub<'_> {
         except: &Node,
     ) -> Result<Vec<NodeId>, StoreError> {
         let Some(access) = store::stream_access(self.conn, stream)? else { return Ok(Vec::new()) };
+        let safe_mode = restored::is_in_safe_mode(self.conn)?;
         let mut keys = Vec::new();
         for node in store::subscribers(self.conn, access.no)? {
-            let may = gate::may_have(self.conn, stream, access.author_site, node.site, now)?;
+            let may = gate::may_have(self.conn, stream, access.author_site, node.site, now)?
+                && (!safe_mode
+                    || restored::goes_in_safe_mode(stream, access.author_site, node.site));
             if node.no != except.no && may {
                 keys.push(node.key);
             }

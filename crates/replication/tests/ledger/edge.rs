@@ -18,6 +18,10 @@ impl Materialize for Anything {
         Ok(())
     }
 
+    fn founds(&self, _: &Arrived<'_>) -> bool {
+        true
+    }
+
     fn let_go(&mut self, _: &Connection, _: &StreamId) -> Result<(), StoreError> {
         Ok(())
     }

@@ -200,7 +200,7 @@ impl EdgeStore {
                 let diverged = streams.iter().filter(differs).count();
                 let at_hub = self.log.values().filter(|own| own.state == State::Received).count();
                 let (diverged, own_at_hub) = (u32::try_from(diverged).unwrap(), at_hub as u64);
-                EdgeReply::Received { diverged, own_at_hub }
+                EdgeReply::Received { diverged, own_at_hub, reoffered: false }
             }
             EdgeOp::ReadOutbox { class, after, skip, bytes_max } => {
                 EdgeReply::Outbox(self.outbox(class, after, &skip, bytes_max))

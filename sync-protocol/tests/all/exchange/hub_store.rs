@@ -52,6 +52,8 @@ pub(crate) struct HubStore {
     pub(crate) aside: Vec<(NodeId, u64, Verdict)>,
     /// Copies of a node that were turned away.
     pub(crate) copies: BTreeSet<NodeId>,
+    /// It came back from a backup.
+    pub(crate) wants_report: bool,
 }
 
 impl HubStore {
@@ -86,6 +88,10 @@ impl HubStore {
                 HubReply::Rewound
             }
             HubOp::Compare(states) => HubReply::Compared { restarted: self.compare(peer, &states) },
+            HubOp::Report { .. } => {
+                self.wants_report = false;
+                HubReply::Reported
+            }
             HubOp::CompareOwn(streams) => {
                 let differs = |id: &StreamId, rows: &[(u64, &Row)]| {
                     let mut digest = SetDigest::EMPTY;
@@ -114,7 +120,10 @@ impl HubStore {
                     stream: key.1,
                     version: *version,
                 };
-                HubReply::Purges(ended.map(order).collect())
+                HubReply::Purges {
+                    orders: ended.map(order).collect(),
+                    safe_mode: self.wants_report,
+                }
             }
             HubOp::Purged(receipt) => {
                 let key = (peer, receipt.purged.stream);
@@ -164,7 +173,15 @@ impl HubStore {
         });
         let incarnation = 0xfedc_ba98_7654_3210;
         let own_entries = self.own(peer).map(|(_, rows)| rows.len() as u64).sum();
-        Greeting { incarnation, received, durable: Vec::new(), feed, second_copy, own_entries }
+        Greeting {
+            incarnation,
+            received,
+            durable: Vec::new(),
+            feed,
+            second_copy,
+            own_entries,
+            wants_report: self.wants_report,
+        }
     }
 
     /// What `peer` wrote, stream by stream.

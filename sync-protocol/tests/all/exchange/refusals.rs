@@ -396,6 +396,32 @@ fn an_edge_that_lost_its_own_entries_gets_them_back() {
 }
 
 #[test]
+fn a_hub_from_a_backup_hears_when_all_that_was_written_is_there() {
+    let mut pair = Pair::new();
+    let id = stream(Class::Records, 1);
+    pair.hub_store.wants_report = true;
+    for _ in 0..50 {
+        pair.author(id, b"ours");
+    }
+    let mut reported_after = None;
+    pair.run_over(|_, (class, frame)| {
+        if matches!(said(&frame), Message::Reported(_)) {
+            reported_after = Some(class);
+        }
+        vec![(class, frame)]
+    });
+    assert_eq!((pair.at_hub(&id), reported_after), (50, Some(Class::Control)));
+    assert!(!pair.hub_store.wants_report);
+    // Safe mode is over: whoever was there greets anew.
+    pair.hub.wake();
+    pair.run();
+    assert_eq!(pair.hub.closed(), Some(&Closed::SafeModeEnded));
+    pair.reconnect();
+    pair.run();
+    assert!(pair.is_idle());
+}
+
+#[test]
 fn a_goodbye_is_heard_with_its_reason() {
     let mut pair = Pair::new();
     pair.run();

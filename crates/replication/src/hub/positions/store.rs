@@ -7,6 +7,8 @@ use rusqlite::{Connection, OptionalExtension as _, params};
 use sync_protocol::message::{StreamPosition, StreamState};
 use sync_protocol::{EntryId, SetDigest, StreamId};
 
+use vocab::Timestamp;
+
 use crate::hub::Node;
 use crate::hub::store::{node_feed, set_node_feed};
 use crate::ledger::store::digest_from;
@@ -24,6 +26,12 @@ const SET_SUB: &str = "
     WHERE stream = ?1 AND node = ?2";
 /// Its receipt is on record, and it holds the stream again, as an older copy does.
 const ORDER_AGAIN: &str = "UPDATE sub SET state = 2 WHERE stream = ?1 AND node = ?2 AND state = 3";
+/// What the node was given after the backup that this database came back from, and may not have now.
+const ORDER_UNKNOWN: &str = "
+    INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty, ended_at)
+    SELECT ?1, no, (SELECT base_version FROM hub_meta), 2, 0, zeroblob(32), class, 0, ?3
+    FROM stream WHERE id = ?2
+    ON CONFLICT (stream, node) DO NOTHING";
 const SUBS_OF_NODE: &str = "
     SELECT stream.no, stream.id, sub.foreign_count, sub.foreign_sum, stream.count
     FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.node = ?1";
@@ -126,11 +134,16 @@ pub(in crate::hub) fn rewind(
 
 pub(in crate::hub) fn restart_differing(
     conn: &Connection,
+    now: Timestamp,
     node: &Node,
     streams: &[StreamState],
 ) -> Result<u32, StoreError> {
     let at_node: BTreeMap<StreamId, (u64, [u8; 16])> =
         streams.iter().map(|state| (state.stream, (state.count, state.sum))).collect();
+    for state in streams.iter().filter(|state| state.count > 0) {
+        let order = params![node.no, state.stream.bytes(), now.millis()];
+        conn.prepare_cached(ORDER_UNKNOWN)?.execute(order)?;
+    }
     let mut restarted = 0;
     let mut feed = node_feed(conn, node.no)?;
     let mut statement = conn.prepare_cached(SUBS_OF_NODE)?;

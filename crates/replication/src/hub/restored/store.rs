@@ -1,18 +1,33 @@
-//! SQL of a hub that came back.
+//! SQL of a hub that came back from a backup.
 
-use rusqlite::Connection;
-use store::StoreError;
+use ::store::{Connection, StoreError};
+use rusqlite::params;
+use vocab::{SiteName, Timestamp};
 
-const BEGIN_AGAIN: &str = "UPDATE hub_meta SET incarnation = ?1, safe_mode = 1";
+const BEGIN_AGAIN: &str = "UPDATE hub_meta SET incarnation = ?1, safe_mode = 1, left_because = '', left_at = NULL, \
+        base_version = base_version + 65536";
+/// Higher than any version that was given out after the backup: a clinic refuses what comes under one
+/// that has ended there.
+const RAISE_VERSIONS: &str = "UPDATE sub SET version = version + 65536";
 const SAFE_MODE: &str = "SELECT safe_mode FROM hub_meta";
+const REPORT: &str = "
+    UPDATE enrolled_node SET reported = ?2
+    WHERE no = ?1 AND (SELECT incarnation FROM hub_meta) = ?2";
+const AWAITED: &str = "
+    SELECT site_name FROM enrolled_node
+    WHERE revoked_at IS NULL AND (SELECT safe_mode FROM hub_meta) = 1
+        AND reported IS NOT (SELECT incarnation FROM hub_meta) ORDER BY site_name";
+const LEAVE: &str =
+    "UPDATE hub_meta SET safe_mode = 0, left_at = ?1, left_because = ?2 WHERE safe_mode = 1";
+const LEFT: &str = "SELECT left_at, left_because FROM hub_meta WHERE left_because <> ''";
 
-/// Gives a database that came back its new incarnation, drawn at random, and sets the mark that it came
-/// back.
+/// The database came back from a backup: it begins another life, in safe mode.
 ///
 /// # Errors
 ///
 /// The database's; [`StoreError::Damaged`] when it is no hub's.
 pub fn begin_again(conn: &Connection, incarnation: u64) -> Result<(), StoreError> {
+    conn.prepare_cached(RAISE_VERSIONS)?.execute([])?;
     match conn.prepare_cached(BEGIN_AGAIN)?.execute([incarnation.cast_signed()])? {
         1 => Ok(()),
         _ => Err(StoreError::Damaged { what: "incarnation of the hub" }),
@@ -26,4 +41,40 @@ pub fn begin_again(conn: &Connection, incarnation: u64) -> Result<(), StoreError
 /// The database's.
 pub fn is_in_safe_mode(conn: &Connection) -> Result<bool, StoreError> {
     Ok(conn.prepare_cached(SAFE_MODE)?.query_row([], |row| row.get(0))?)
+}
+
+/// The clinics that have not said yet, since the hub came back, that all they wrote is here.
+///
+/// # Errors
+///
+/// The database's.
+pub fn awaited(conn: &Connection) -> Result<Vec<SiteName>, StoreError> {
+    let mut statement = conn.prepare_cached(AWAITED)?;
+    let names = statement.query_map([], |row| row.get::<_, String>(0))?;
+    let parse = |name: rusqlite::Result<String>| {
+        name?.parse().map_err(|_| StoreError::Damaged { what: "site name" })
+    };
+    names.map(parse).collect()
+}
+
+/// Why an operator ended safe mode before every clinic had reported, and when.
+///
+/// # Errors
+///
+/// The database's.
+pub fn overridden(conn: &Connection) -> Result<Option<(Timestamp, String)>, StoreError> {
+    let mut statement = conn.prepare_cached(LEFT)?;
+    let mut rows = statement
+        .query_map([], |row| Ok((Timestamp::from_millis(row.get(0)?), row.get::<_, String>(1)?)))?;
+    Ok(rows.next().transpose()?)
+}
+
+pub(super) fn report(conn: &Connection, node: i64, incarnation: u64) -> Result<(), StoreError> {
+    conn.prepare_cached(REPORT)?.execute(params![node, incarnation.cast_signed()])?;
+    Ok(())
+}
+
+/// Ends safe mode; answers whether it held.
+pub(super) fn leave(conn: &Connection, now: Timestamp, because: &str) -> Result<bool, StoreError> {
+    Ok(conn.prepare_cached(LEAVE)?.execute(params![now.millis(), because])? == 1)
 }

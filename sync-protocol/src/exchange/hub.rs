@@ -44,6 +44,8 @@ pub struct HubExchange {
     feed: Feed,
     purges: Purges,
     compared: Gathered,
+    /// Storage is working on a comparison; an edge compares once.
+    comparing: bool,
     acks: TakenAcks,
     /// Streams that storage is putting back to where the edge holds them.
     rewinds: VecDeque<StreamId>,
@@ -66,6 +68,7 @@ impl HubExchange {
             feed: Feed::default(),
             purges: Purges::default(),
             compared: Gathered::default(),
+            comparing: false,
             acks: TakenAcks::default(),
             rewinds: VecDeque::new(),
             tally: Tally::default(),
@@ -147,6 +150,7 @@ impl HubExchange {
             }
             HubReply::PurgeSettled(stream) => self.purges.settled(&stream),
             HubReply::Compared { restarted } => {
+                self.comparing = false;
                 self.tally.divergences += u64::from(restarted > 0);
                 self.feed.rewind();
             }
@@ -202,11 +206,12 @@ impl HubExchange {
         Some(op)
     }
 
-    /// Whether storage keeps up. While it does not, take no frame from the link: what waits here
-    /// stays bounded, and the peer is slowed down by the link.
+    /// Whether storage keeps up and the edge takes its answers. While they do not, take no frame
+    /// from the link: what waits here stays bounded, and the peer is slowed down by the link.
     #[must_use]
     pub fn takes_frames(&self) -> bool {
         self.asked + self.ops.len() < limits::OPS_OPEN_MAX
+            && self.lanes.answers_bytes() < limits::HUB_ANSWERS_WAITING_MAX
     }
 
     /// The next frame for a lane that is `ready`.
@@ -430,8 +435,15 @@ impl HubExchange {
     }
 
     fn compare(&mut self, compare: Compare) {
+        // A million streams each would wait for storage, as often as the edge likes.
+        if self.comparing {
+            return;
+        }
         match self.compared.add(compare) {
-            Ok(Some(streams)) => self.ops.push_back(HubOp::Compare(streams)),
+            Ok(Some(streams)) => {
+                self.comparing = true;
+                self.ops.push_back(HubOp::Compare(streams));
+            }
             Ok(None) => {}
             Err(violation) => self.violation(violation),
         }

@@ -10,4 +10,5 @@ mod pace;
 mod pair;
 mod purging;
 mod refusals;
+mod waiting;
 mod world;

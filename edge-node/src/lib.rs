@@ -3,6 +3,7 @@
 pub mod commands;
 pub mod config;
 pub mod node;
+pub mod rows;
 pub mod server;
 
 mod chores;

@@ -92,12 +92,12 @@ fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         (
             "csv-rows",
             text(&[
-                "device_id,kind\nward-01,monitor\nward-02,\"glucose, meter\"\n",
-                "patient_ref,name,birth_date,sex,phone\np1,Asha Rao,1984-03-02,female,\np2, \"B\"\"x\" ,,,\n",
-                "patient_ref,site,compartments\np1,south,vitals\n",
+                "ddevice_id,kind\nward-01,monitor\nward-02,\"glucose, meter\"\n",
+                "ppatient_ref,name,birth_date,sex,phone\np1,Asha Rao,1984-03-02,female,\np2, \"B\"\"x\" ,,,\n",
+                "cpatient_ref,site,compartments\np1,south,vitals\n",
             ]),
         ),
-        ("device-keys", text(&["ward-01,ck_abc\nward-02,ck_def\n", "device_id,key\nward-01,k\n"])),
+        ("device-keys", text(&["ward-01,ck_abc\nward-02,ck_def\n", "\"ward\"\"01\",\"k\"\n"])),
         (
             "digest",
             text(&[

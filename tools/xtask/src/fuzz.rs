@@ -136,6 +136,8 @@ fn attempt(args: &Args, program: &Path, corpus: &Corpus) -> Result<Outcome, Fuzz
         .arg(format!("-max_len={INPUT_BYTES_MAX}"))
         .arg(format!("-timeout={INPUT_SECONDS_MAX}"))
         .args(["-print_final_stats=1", "-reload=0", prefix.as_str()])
+        // Naming the frames of a panic takes longer than an input may.
+        .env("RUST_BACKTRACE", "0")
         .args([&found, &corpus.folder]);
     if let Some(seconds) = args.seconds {
         command.arg(format!("-max_total_time={seconds}"));
@@ -148,7 +150,7 @@ fn attempt(args: &Args, program: &Path, corpus: &Corpus) -> Result<Outcome, Fuzz
         let _ = fs::remove_dir_all(&merged);
         fs::create_dir_all(&merged)?;
         let mut merge = limited(program);
-        merge.args(["-merge=1".to_owned(), format!("-max_len={INPUT_BYTES_MAX}")]);
+        merge.args(["-set_cover_merge=1".to_owned(), format!("-max_len={INPUT_BYTES_MAX}")]);
         merge.args([&merged, &corpus.folder, &found]);
         merge.stdin(Stdio::null()).output()?;
         corpus.replace(&merged)?;

@@ -38,7 +38,8 @@ impl Corpus {
         Ok((files.len(), files.iter().map(|(bytes, _)| bytes).sum()))
     }
 
-    /// Puts the inputs in `merged` in the place of these, the shortest first, as many as there may be.
+    /// Puts the inputs in `merged` in the place of these, as many as there may be: the longest first,
+    /// because each reaches most, and shorter ones where those fill the room.
     pub(super) fn replace(&self, merged: &Path) -> io::Result<()> {
         let (mut count, mut total) = (0, 0);
         for (bytes, path) in files(&self.folder)? {
@@ -48,7 +49,7 @@ impl Corpus {
                 fs::remove_file(path)?;
             }
         }
-        for (bytes, path) in files(merged)? {
+        for (bytes, path) in files(merged)?.into_iter().rev() {
             let Some(name) = path.file_name() else { continue };
             if count < FILES_MAX && total + bytes <= BYTES_MAX {
                 (count, total) = (count + 1, total + bytes);
@@ -75,20 +76,21 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_corpus_is_replaced_by_the_shortest_inputs_and_keeps_what_once_broke_it() {
+    fn a_corpus_is_replaced_by_the_longest_inputs_that_fit_and_keeps_what_once_broke_it() {
         let folder = std::env::temp_dir().join(format!("corpus-{}", std::process::id()));
         let (own, merged) = (folder.join("own"), folder.join("merged"));
         fs::create_dir_all(&own).unwrap();
         fs::create_dir_all(&merged).unwrap();
         fs::write(own.join("regression-1"), [0; 50_000]).unwrap();
         fs::write(own.join("old"), [1]).unwrap();
-        fs::write(merged.join("long"), vec![2; 240_000]).unwrap();
+        fs::write(merged.join("too-long"), vec![2; 240_000]).unwrap();
+        fs::write(merged.join("long"), vec![2; 1_000]).unwrap();
         (0..250).for_each(|n| fs::write(merged.join(format!("{n:03}")), [3; 10]).unwrap());
         let corpus = Corpus { name: "own".to_owned(), folder: own.clone() };
         corpus.replace(&merged).unwrap();
-        assert_eq!(corpus.size().unwrap(), (FILES_MAX, 50_000 + 10 * (FILES_MAX as u64 - 1)));
+        assert_eq!(corpus.size().unwrap(), (FILES_MAX, 51_000 + 10 * (FILES_MAX as u64 - 2)));
         assert!(own.join("regression-1").exists() && !own.join("old").exists());
-        assert!(!own.join("long").exists());
+        assert!(own.join("long").exists() && !own.join("too-long").exists());
         fs::remove_dir_all(folder).unwrap();
     }
 }

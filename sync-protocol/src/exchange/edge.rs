@@ -262,7 +262,7 @@ impl EdgeExchange {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Now> {
         match self.phase {
-            Phase::Greeting { last_sent, .. } => Some(last_sent + GREETING_REPEAT_MS),
+            Phase::Greeting { last_sent, .. } => Some(last_sent.saturating_add(GREETING_REPEAT_MS)),
             Phase::Loading | Phase::Settling => None,
             Phase::Steady => {
                 [self.pumps.next_timeout(), self.acks.next_timeout()].into_iter().flatten().min()

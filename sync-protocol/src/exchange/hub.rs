@@ -224,7 +224,7 @@ impl HubExchange {
     pub fn poll_timeout(&self) -> Option<Now> {
         match self.phase {
             Phase::Waiting { since } => {
-                Some(since.map_or(0, |since| since + limits::GREETING_TIMEOUT_MS))
+                Some(since.map_or(0, |since| since.saturating_add(limits::GREETING_TIMEOUT_MS)))
             }
             Phase::Greeting | Phase::Steady => {
                 [self.feed.next_timeout(), self.purges.next_timeout()].into_iter().flatten().min()

@@ -82,10 +82,7 @@ fn read_header(stream: &mut impl BufRead) -> io::Result<Header> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-fn copy_pieces(
-    stream: &mut impl BufRead,
-    output: &mut dyn Write,
-) -> Result<u64, AskError> {
+fn copy_pieces(stream: &mut impl BufRead, output: &mut dyn Write) -> Result<u64, AskError> {
     let mut written = 0;
     let mut piece = Vec::new();
     loop {

@@ -4,6 +4,7 @@ pub mod backup;
 pub mod commands;
 pub mod config;
 pub mod node;
+pub mod rows;
 pub mod server;
 
 mod chores;

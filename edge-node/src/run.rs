@@ -1,10 +1,12 @@
 //! From what was typed to what is done.
 
-use std::io::{self, Write};
+use std::fs::File;
+use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
 use edge_node::commands::{Command, ConsentRow, DeviceRow, PatientRow, ROWS_MAX, perform};
 use edge_node::node::{Node, StartError};
+use edge_node::rows::{BadTable, TABLE_BYTES_MAX, read_rows};
 use edge_node::server::{ServeError, serve};
 use host::backup::{BackupError, Keys};
 use host::control::{AskError, NotWritten, Refusal, ask};
@@ -38,10 +40,9 @@ pub(crate) enum RunError {
     Output(#[source] io::Error),
     #[error("{} cannot be read", .0.display())]
     File(PathBuf, #[source] io::Error),
-    #[error("{}, line {line}: a column is missing or does not fit; the first line names {columns}, and --help says which are needed", .path.display())]
-    Row { path: PathBuf, line: u64, columns: String },
-    #[error("{} has no row below its header line", .0.display())]
-    NoRows(PathBuf),
+    /// The table that was to be imported is not taken.
+    #[error("{}: {reason}", path.display())]
+    Table { path: PathBuf, reason: BadTable },
 }
 
 /// Does what was typed.
@@ -172,19 +173,11 @@ fn patient(details: Details) -> PatientRow {
 /// Reads a CSV file with a header line.
 fn rows<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>, RunError> {
     let cannot = |error| RunError::File(path.to_owned(), error);
-    let text = std::fs::read(path).map_err(cannot)?;
-    let mut reader = csv::ReaderBuilder::new().trim(csv::Trim::All).from_reader(text.as_slice());
-    let columns = reader.headers().map(|names| names.iter().collect::<Vec<_>>().join(","));
-    let columns = columns.unwrap_or_default();
-    let rows = reader.deserialize().enumerate().map(|(row, read)| {
-        read.map_err(|_| RunError::Row {
-            path: path.to_owned(),
-            line: row as u64 + 2,
-            columns: columns.clone(),
-        })
-    });
-    let rows: Vec<T> = rows.collect::<Result<_, _>>()?;
-    if rows.is_empty() { Err(RunError::NoRows(path.to_owned())) } else { Ok(rows) }
+    // One byte more than is taken shows that there is more.
+    let file = File::open(path).map_err(cannot)?;
+    let mut table = Vec::new();
+    file.take(TABLE_BYTES_MAX as u64 + 1).read_to_end(&mut table).map_err(cannot)?;
+    read_rows(&table).map_err(|reason| RunError::Table { path: path.to_owned(), reason })
 }
 
 /// A long list as several commands, each within what one question may hold.

@@ -88,6 +88,17 @@ pub const PURGES_OPEN_MAX: usize = 256;
 /// The greeting must be answered within this time (milliseconds).
 pub const GREETING_TIMEOUT_MS: u64 = 30_000;
 
+/// Bytes of answers that may wait at the hub for an edge that does not read them. An honest edge has
+/// [`PUSH_WINDOW_BYTES`] under way, whose answers are a fraction of that.
+pub const HUB_ANSWERS_WAITING_MAX: usize = 2 * PUSH_WINDOW_BYTES;
+
+/// The same at the edge, whose comparison of a million streams takes some 50 MiB. An honest hub never
+/// stops reading before that is sent, so the two never wait for each other.
+pub const EDGE_ANSWERS_WAITING_MAX: usize = 64 * 1024 * 1024;
+
+/// Acknowledged positions, streams and verdicts that wait at the edge for storage to record others.
+pub const MARKS_WAITING_MAX: usize = 64 * 1024;
+
 const _: () = assert!(FRAME_BYTES_TARGET < FRAME_BYTES_MAX);
 const _: () = assert!(PAGE_BYTES <= PUSH_WINDOW_BYTES && PAGE_BYTES <= FEED_WINDOW_BYTES);
 const _: () = assert!(FRAME_ENTRIES_MAX <= LANE_CHAINS_MAX);

@@ -25,12 +25,14 @@ pub struct Scheduler {
     deficits: [usize; Class::COUNT],
     turn: usize,
     bytes: usize,
+    control_bytes: usize,
 }
 
 impl Scheduler {
     /// Queues a frame.
     pub fn push(&mut self, class: Class, frame: Vec<u8>) {
         self.bytes += frame.len();
+        self.control_bytes += if class == Class::Control { frame.len() } else { 0 };
         if let Some(queue) = self.queues.get_mut(class.index()) {
             queue.push_back(frame);
         }
@@ -42,11 +44,18 @@ impl Scheduler {
         self.bytes
     }
 
+    /// Bytes waiting in the control class: mostly answers to what the peer said.
+    #[must_use]
+    pub const fn control_bytes(&self) -> usize {
+        self.control_bytes
+    }
+
     /// Drops what waits in `class`: its lane starts anew.
     pub fn clear(&mut self, class: Class) {
         if let Some(queue) = self.queues.get_mut(class.index()) {
             self.bytes -= queue.iter().map(Vec::len).sum::<usize>();
             queue.clear();
+            self.control_bytes = if class == Class::Control { 0 } else { self.control_bytes };
         }
     }
 
@@ -98,6 +107,7 @@ impl Scheduler {
     fn take(&mut self, class: Class) -> Option<(Class, Vec<u8>)> {
         let frame = self.queues.get_mut(class.index())?.pop_front()?;
         self.bytes -= frame.len();
+        self.control_bytes -= if class == Class::Control { frame.len() } else { 0 };
         Some((class, frame))
     }
 }

@@ -13,7 +13,7 @@ mod server;
 mod wire;
 
 pub use answer::{Answer, NotWritten, Pieces, Refusal};
-pub use client::{AskError, ask};
+pub use client::{AskError, ask, read_answer};
 pub use piece_writer::{BreakOff, PieceWriter};
 pub use server::Control;
 

@@ -157,6 +157,9 @@ impl EdgeExchange {
             Message::Resync(resync) => self.resync(resync),
             Message::Bye(bye) => self.close(by_peer(bye)),
             // Latest values of other sites, for screens; the oldest go when nobody looks.
+            Message::Live(live) if live.values.len() > limits::LIVE_BYTES_MAX => {
+                return self.violation(Violation::Limit);
+            }
             Message::Live(live) => {
                 self.live_in.truncate(limits::LIVE_WAITING_MAX - 1);
                 self.live_in.push_front(live);
@@ -307,11 +310,13 @@ impl EdgeExchange {
         Some(op)
     }
 
-    /// Whether storage keeps up. While it does not, take no frame from the link: what waits here
-    /// stays bounded, and the peer is slowed down by the link.
+    /// Whether storage keeps up and the hub takes its answers. While they do not, take no frame from
+    /// the link: what waits here stays bounded, and the peer is slowed down by the link.
     #[must_use]
     pub fn takes_frames(&self) -> bool {
         self.asked + self.ops.len() < limits::OPS_OPEN_MAX
+            && self.marks.has_room()
+            && self.lanes.answers_bytes() < limits::EDGE_ANSWERS_WAITING_MAX
     }
 
     /// The next frame for a lane that is `ready`.
@@ -328,7 +333,7 @@ impl EdgeExchange {
     #[must_use]
     pub fn poll_timeout(&self) -> Option<Now> {
         match self.phase {
-            Phase::Greeting { last_sent, .. } => Some(last_sent + GREETING_REPEAT_MS),
+            Phase::Greeting { last_sent, .. } => Some(last_sent.saturating_add(GREETING_REPEAT_MS)),
             Phase::Loading | Phase::Settling => None,
             Phase::Steady => {
                 let own = [self.say_again, self.compare_again];

@@ -48,6 +48,9 @@ pub struct HubExchange {
     feed: Feed,
     purges: Purges,
     compared: Gathered,
+    /// Storage is working on a comparison; an edge compares once.
+    comparing: bool,
+    comparing_own: bool,
     held: Gathered,
     /// What else is said of the node when it opened with its starts: whether it is a second copy, how
     /// many of its own entries are held, and whether it is to report.
@@ -77,6 +80,8 @@ impl HubExchange {
             feed: Feed::default(),
             purges: Purges::default(),
             compared: Gathered::default(),
+            comparing: false,
+            comparing_own: false,
             held: Gathered::default(),
             placed: None,
             with_starts: false,
@@ -185,7 +190,10 @@ impl HubExchange {
                 self.feed.rewind_stream(stream);
             }
             HubReply::Reported => {}
-            HubReply::OwnStreams(streams) => self.give_back.start(streams),
+            HubReply::OwnStreams(streams) => {
+                self.comparing_own = false;
+                self.give_back.start(streams);
+            }
             HubReply::Own { entries, next } => {
                 if let Some(message) = self.give_back.found(now, &entries, next) {
                     self.tally.entries_sent += message.entries.len() as u64;
@@ -193,6 +201,7 @@ impl HubExchange {
                 }
             }
             HubReply::Compared { restarted } => {
+                self.comparing = false;
                 self.tally.divergences += u64::from(restarted > 0);
                 self.lanes.send(Class::Control, &Compared { restarted }.into());
                 // What it holds again after a restore may be to be let go again.
@@ -261,11 +270,12 @@ impl HubExchange {
         Some(op)
     }
 
-    /// Whether storage keeps up. While it does not, take no frame from the link: what waits here
-    /// stays bounded, and the peer is slowed down by the link.
+    /// Whether storage keeps up and the edge takes its answers. While they do not, take no frame
+    /// from the link: what waits here stays bounded, and the peer is slowed down by the link.
     #[must_use]
     pub fn takes_frames(&self) -> bool {
         self.asked + self.ops.len() < limits::OPS_OPEN_MAX
+            && self.lanes.answers_bytes() < limits::HUB_ANSWERS_WAITING_MAX
     }
 
     /// The next frame for a lane that is `ready`.
@@ -278,7 +288,7 @@ impl HubExchange {
     pub fn poll_timeout(&self) -> Option<Now> {
         match self.phase {
             Phase::Waiting { since } => {
-                Some(since.map_or(0, |since| since + limits::GREETING_TIMEOUT_MS))
+                Some(since.map_or(0, |since| since.saturating_add(limits::GREETING_TIMEOUT_MS)))
             }
             Phase::Greeting | Phase::Steady => [
                 self.feed.next_timeout(),
@@ -518,17 +528,30 @@ impl HubExchange {
     }
 
     fn compare(&mut self, compare: Compare) {
+        // A million streams each would wait for storage, as often as the edge likes.
+        if self.comparing {
+            return;
+        }
         match self.compared.add(compare) {
-            Ok(Some(streams)) => self.ops.push_back(HubOp::Compare(streams)),
+            Ok(Some(streams)) => {
+                self.comparing = true;
+                self.ops.push_back(HubOp::Compare(streams));
+            }
             Ok(None) => {}
             Err(violation) => self.violation(violation),
         }
     }
 
     fn own_holdings(&mut self, holdings: OwnHoldings) {
+        if self.comparing_own || !self.give_back.is_idle() {
+            return;
+        }
         let OwnHoldings { streams, more } = holdings;
         match self.held.add(Compare { streams, more }) {
-            Ok(Some(streams)) => self.ops.push_back(HubOp::CompareOwn(streams)),
+            Ok(Some(streams)) => {
+                self.comparing_own = true;
+                self.ops.push_back(HubOp::CompareOwn(streams));
+            }
             Ok(None) => {}
             Err(violation) => self.violation(violation),
         }

@@ -64,6 +64,11 @@ impl Lanes {
         self.scheduler.pop(ready)
     }
 
+    /// Bytes of answers that the peer has not taken.
+    pub(super) const fn answers_bytes(&self) -> usize {
+        self.scheduler.control_bytes()
+    }
+
     /// Whether nothing waits to be sent.
     pub(super) const fn is_empty(&self) -> bool {
         self.scheduler.bytes() == 0

@@ -1,18 +1,39 @@
 //! What the hub acknowledged, on its way into the edge's storage.
 
+use std::collections::BTreeMap;
+
 use super::ops::EdgeOp;
-use crate::message::{PushAck, Verdict};
+use crate::message::{PushAck, StreamState, Verdict};
+use crate::ranges::Ranges;
+use crate::{Epoch, StreamId, limits};
 
 /// Acknowledgements gathered while storage records the ones before.
 #[derive(Debug, Default)]
 pub(super) struct Marks {
-    waiting: PushAck,
+    received: BTreeMap<Epoch, Ranges>,
+    durable: BTreeMap<Epoch, u64>,
+    streams: BTreeMap<StreamId, StreamState>,
+    verdicts: Vec<(Epoch, u64, Verdict)>,
     recording: bool,
 }
 
 impl Marks {
     pub(super) fn is_idle(&self) -> bool {
-        !self.recording && self.waiting == PushAck::default()
+        !self.recording && self.is_empty()
+    }
+
+    fn is_empty(&self) -> bool {
+        self.received.is_empty()
+            && self.durable.is_empty()
+            && self.streams.is_empty()
+            && self.verdicts.is_empty()
+    }
+
+    /// Whether more may be added before storage has recorded what waits.
+    pub(super) fn has_room(&self) -> bool {
+        let runs: usize = self.received.values().map(|ranges| ranges.run_count() + 1).sum();
+        let waiting = runs + self.durable.len() + self.streams.len() + self.verdicts.len();
+        waiting < limits::MARKS_WAITING_MAX
     }
 
     /// Storage is recording what the greeting's answer said.
@@ -27,33 +48,30 @@ impl Marks {
     /// Adds an acknowledgement; of each stream the latest state counts.
     pub(super) fn add(&mut self, ack: PushAck) {
         for (epoch, ranges) in ack.received {
-            match self.waiting.received.iter_mut().find(|(known, _)| *known == epoch) {
-                Some((_, known)) => known.merge(&ranges),
-                None => self.waiting.received.push((epoch, ranges)),
-            }
+            self.received.entry(epoch).or_default().merge(&ranges);
         }
         for (epoch, head) in ack.durable {
-            match self.waiting.durable.iter_mut().find(|(known, _)| *known == epoch) {
-                Some((_, known)) => *known = head.max(*known),
-                None => self.waiting.durable.push((epoch, head)),
-            }
+            let known = self.durable.entry(epoch).or_default();
+            *known = head.max(*known);
         }
         // A gap closes by itself; the other verdicts are kept where people can see them.
         let lasting = |verdict: &Verdict| !matches!(verdict, Verdict::Gap(_));
-        self.waiting.verdicts.extend(ack.verdicts.into_iter().filter(|(_, _, v)| lasting(v)));
-        for state in ack.streams {
-            self.waiting.streams.retain(|known| known.stream != state.stream);
-            self.waiting.streams.push(state);
-        }
+        self.verdicts.extend(ack.verdicts.into_iter().filter(|(_, _, v)| lasting(v)));
+        self.streams.extend(ack.streams.into_iter().map(|state| (state.stream, state)));
     }
 
     /// What to give storage now.
     pub(super) fn next(&mut self) -> Option<EdgeOp> {
-        if self.recording || self.waiting == PushAck::default() {
+        if self.recording || self.is_empty() {
             return None;
         }
         self.recording = true;
-        let PushAck { received, durable, streams, verdicts } = std::mem::take(&mut self.waiting);
-        Some(EdgeOp::MarkReceived { received, durable, incarnation: None, verdicts, streams })
+        Some(EdgeOp::MarkReceived {
+            received: std::mem::take(&mut self.received).into_iter().collect(),
+            durable: std::mem::take(&mut self.durable).into_iter().collect(),
+            incarnation: None,
+            verdicts: std::mem::take(&mut self.verdicts),
+            streams: std::mem::take(&mut self.streams).into_values().collect(),
+        })
     }
 }

@@ -12,4 +12,5 @@ mod pace;
 mod pair;
 mod purging;
 mod refusals;
+mod waiting;
 mod world;

@@ -148,7 +148,8 @@ fn collect(folder: &Path, paths: &mut Vec<PathBuf>) {
     for entry in fs::read_dir(folder).unwrap() {
         let path = entry.unwrap().path();
         if path.is_dir() {
-            if path.file_name().is_some_and(|name| name != "target") {
+            // What a fuzzer wrote is no text of ours.
+            if path.file_name().is_some_and(|name| name != "target" && name != "corpus") {
                 collect(&path, paths);
             }
         } else {

@@ -1,7 +1,10 @@
-//! The chores of this repository: `cargo verify` and `cargo xtask signatures FILE.jsonl`.
+//! The chores of this repository: `cargo verify`, `cargo xtask fuzz` and
+//! `cargo xtask signatures FILE.jsonl`.
 //!
 //! Depends on little, so that what is missing on a fresh machine is said before it is needed.
 
+mod cargo;
+mod fuzz;
 mod signatures;
 mod verify;
 
@@ -22,6 +25,9 @@ struct Args {
 enum Chore {
     /// Everything a change must pass: format, lints, tests. Installs what the checks need.
     Verify,
+    /// Looks for inputs that break a decoder; the last line is one JSON object, exit code 1 when some
+    /// input did.
+    Fuzz(fuzz::Args),
     /// Our signature verifier's verdict for each line of FILE; exit code 1 where it differs.
     Signatures {
         /// Lines of {"name", "public_key", "message", "signature", "valid"}; bytes in hexadecimal.
@@ -33,6 +39,7 @@ fn main() -> ExitCode {
     let mut out = io::stdout().lock();
     let outcome = match Args::parse().chore {
         Chore::Verify => verify::run(&mut out).map_err(|error| error.to_string()),
+        Chore::Fuzz(args) => fuzz::run(&args, &mut out).map_err(|error| error.to_string()),
         Chore::Signatures { file } => {
             signatures::run(&file, &mut out).map_err(|error| error.to_string())
         }

@@ -2,9 +2,11 @@
 
 use std::ffi::OsString;
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::process::{Command, Stdio};
 use std::time::Instant;
+
+use crate::cargo::cargo;
 
 /// A step: its name and the arguments of cargo.
 type Step = (&'static str, &'static [&'static str]);
@@ -30,16 +32,6 @@ const RECORDER: (&str, &str) = ("strace", "strace");
 /// Components of the Rust toolchain: a question that only works when it is there, and its name.
 const COMPONENTS: [(&[&str], &str); 2] =
     [(&["fmt", "--version"], "rustfmt"), (&["clippy", "--version"], "clippy")];
-
-/// What cargo tells the programs that it runs about their own package. A cargo inside a cargo must
-/// not see it, or build scripts that look at it run again and again.
-const OUTER_VARIABLES: [&str; 5] = [
-    "CARGO_MANIFEST_DIR",
-    "CARGO_MANIFEST_PATH",
-    "CARGO_BIN_NAME",
-    "CARGO_CRATE_NAME",
-    "CARGO_PRIMARY_PACKAGE",
-];
 
 /// Runs the steps until one fails; answers whether all passed.
 pub(crate) fn run(out: &mut dyn Write) -> io::Result<bool> {
@@ -134,37 +126,9 @@ fn answers(command: &mut Command) -> bool {
     quiet.status().is_ok_and(|status| status.success())
 }
 
-/// The cargo that runs us, in the root of the repository.
-fn cargo(arguments: &[&str]) -> Command {
-    let program = std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into());
-    let mut command = Command::new(program);
-    command.args(arguments).current_dir(root());
-    for variable in OUTER_VARIABLES {
-        command.env_remove(variable);
-    }
-    for (name, _) in std::env::vars_os() {
-        if name.to_string_lossy().starts_with("CARGO_PKG_") {
-            command.env_remove(name);
-        }
-    }
-    command
-}
-
-/// This file is `tools/xtask/src/verify.rs`.
-fn root() -> &'static Path {
-    let package = Path::new(env!("CARGO_MANIFEST_DIR"));
-    package.ancestors().nth(2).unwrap_or(package)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_root_is_where_the_workspace_is() {
-        let manifest = std::fs::read_to_string(root().join("Cargo.toml")).unwrap();
-        assert!(manifest.starts_with("[workspace]"));
-    }
 
     #[test]
     fn a_program_is_found_in_the_path_or_not_at_all() {

@@ -50,7 +50,15 @@ pub fn ask(
         Err(error) => return Err(AskError::BrokenOff(error)),
     };
     send(&stream, question).map_err(AskError::BrokenOff)?;
-    let mut stream = BufReader::new(stream);
+    read_answer(BufReader::new(stream), output)
+}
+
+/// Reads an answer, writes what is in its pieces to `output` and tells how many bytes that were.
+///
+/// # Errors
+///
+/// [`AskError`], [`NotRunning`](AskError::NotRunning) excepted.
+pub fn read_answer(mut stream: impl BufRead, output: &mut dyn Write) -> Result<u64, AskError> {
     match read_header(&mut stream).map_err(AskError::BrokenOff)? {
         Header::Ok(_) => copy_pieces(&mut stream, output),
         Header::Error(sentence) => Err(AskError::Refused(sentence)),
@@ -65,7 +73,7 @@ fn send(mut stream: &UnixStream, question: &impl Serialize) -> io::Result<()> {
     stream.write_all(&line)
 }
 
-fn read_header(stream: &mut BufReader<UnixStream>) -> io::Result<Header> {
+fn read_header(stream: &mut impl BufRead) -> io::Result<Header> {
     let mut line = Vec::new();
     stream.take(HEADER_BYTES_MAX).read_until(b'\n', &mut line)?;
     if line.is_empty() {
@@ -74,10 +82,7 @@ fn read_header(stream: &mut BufReader<UnixStream>) -> io::Result<Header> {
     Ok(serde_json::from_slice(&line)?)
 }
 
-fn copy_pieces(
-    stream: &mut BufReader<UnixStream>,
-    output: &mut dyn Write,
-) -> Result<u64, AskError> {
+fn copy_pieces(stream: &mut impl BufRead, output: &mut dyn Write) -> Result<u64, AskError> {
     let mut written = 0;
     let mut piece = Vec::new();
     loop {

@@ -54,7 +54,7 @@ const HOME: &str = "
 const SUB_STATE: &str = "SELECT state FROM sub WHERE stream = ?1 AND node = ?2";
 const OPEN_SUB: &str = "
     INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty)
-    VALUES (?1, ?2, (SELECT base_version FROM hub_meta), 1, 0, zeroblob(32), ?3, ?4)";
+    VALUES (?1, ?2, coalesce((SELECT base_version FROM hub_meta), 1), 1, 0, zeroblob(32), ?3, ?4)";
 const REOPEN_SUB: &str = "
     UPDATE sub SET state = 1, version = version + 1, dirty = 1, ended_at = NULL
     WHERE stream = ?1 AND node = ?2";

@@ -33,6 +33,7 @@ impl Edge {
     fn new(seed: u8) -> Self {
         let mut conn = store::open_in_memory().unwrap();
         store::migrate(&mut conn, &[replication::LEDGER, replication::EDGE]).unwrap();
+        replication::hub::SqliteHub::new(&conn).begin(1).unwrap();
         let fill = Box::new(move |bytes: &mut [u8]| bytes.fill(seed));
         let author = Author::start(&conn, Signer::from_seed(&[seed; 32]), fill).unwrap();
         Self { conn, author, signer: Signer::from_seed(&[seed; 32]) }
@@ -78,6 +79,7 @@ impl Hub {
         let mut conn = store::open_in_memory().unwrap();
         let rooms = [replication::LEDGER, replication::HUB, consent::store::ROOM];
         store::migrate(&mut conn, &rooms).unwrap();
+        replication::hub::SqliteHub::new(&conn).begin(1).unwrap();
         let hub = SqliteHub::new(&conn);
         let [north, south] = [(north, 1, "north"), (south, 2, "south")].map(|(edge, no, name)| {
             let (key, tls_key) = (edge.author.node(), [no; 32]);

@@ -33,7 +33,6 @@ impl Edge {
     fn new(seed: u8) -> Self {
         let mut conn = store::open_in_memory().unwrap();
         store::migrate(&mut conn, &[replication::LEDGER, replication::EDGE]).unwrap();
-        replication::hub::SqliteHub::new(&conn).begin(1).unwrap();
         let fill = Box::new(move |bytes: &mut [u8]| bytes.fill(seed));
         let author = Author::start(&conn, Signer::from_seed(&[seed; 32]), fill).unwrap();
         Self { conn, author, signer: Signer::from_seed(&[seed; 32]) }

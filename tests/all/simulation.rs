@@ -4,7 +4,7 @@ use tests::invariants;
 use tests::world::World;
 
 /// Seeds of every run, split so that two processors share them.
-const SEEDS: u64 = 500;
+const SEEDS: u64 = 1_000;
 
 #[test]
 fn no_storm_of_an_even_seed_breaks_an_invariant() {

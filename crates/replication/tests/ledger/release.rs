@@ -78,7 +78,7 @@ impl Hub {
         let mut conn = store::open_in_memory().unwrap();
         let rooms = [replication::LEDGER, replication::HUB, consent::store::ROOM];
         store::migrate(&mut conn, &rooms).unwrap();
-        replication::hub::SqliteHub::new(&conn).begin(1).unwrap();
+        SqliteHub::new(&conn).begin(1).unwrap();
         let hub = SqliteHub::new(&conn);
         let [north, south] = [(north, 1, "north"), (south, 2, "south")].map(|(edge, no, name)| {
             let (key, tls_key) = (edge.author.node(), [no; 32]);

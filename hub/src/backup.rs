@@ -12,6 +12,7 @@ use pages::BackupHealth;
 use replication::hub::SqliteHub;
 use replication::hub::durable::{self, Mark};
 use store::Connection;
+use vocab::Timestamp;
 use workflows::schema;
 
 use crate::node::Hub;
@@ -93,14 +94,14 @@ pub(crate) fn drill(
         about: hub.backups.about().clone(),
         now: hub.clock.now(),
     };
-    let incarnation = hub.random.number();
+    let (now, incarnation) = (hub.clock.now(), hub.random.number());
     Ok(Answer::streamed(&hub.readers, move |live, mut out| {
         host::backup::drill(
             &order,
             live,
             &mut out,
             about,
-            |conn| begin_again(conn, incarnation),
+            |conn| begin_again(conn, now, incarnation),
             |conn, mut out: &mut dyn Write| {
                 Ok(export::verification(conn, &mut out, replication::hub::verify)?)
             },
@@ -118,17 +119,18 @@ pub fn restore(
     data: &Path,
     from: &Path,
     keys: Option<&Path>,
+    now: Timestamp,
     random: &Random,
 ) -> Result<Backup, BackupError> {
     let incarnation = random.number();
     let restored =
-        host::backup::restore(from, keys, data, about, |conn| begin_again(conn, incarnation))?;
+        host::backup::restore(from, keys, data, about, |conn| begin_again(conn, now, incarnation))?;
     host::folder::write_missing(&host::folder::config(data), crate::config::EXAMPLE.as_bytes())?;
     Ok(restored)
 }
 
 /// What a restore does to the database before anybody can open it.
-fn begin_again(conn: &mut Connection, incarnation: u64) -> Result<(), Cause> {
+fn begin_again(conn: &mut Connection, now: Timestamp, incarnation: u64) -> Result<(), Cause> {
     store::migrate(conn, schema::HUB)?;
-    Ok(replication::hub::begin_again(conn, incarnation)?)
+    Ok(replication::hub::begin_again(conn, now, incarnation)?)
 }

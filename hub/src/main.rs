@@ -199,7 +199,8 @@ fn run(args: Args) -> Result<(), RunError> {
 
 /// Brings a backup back, and then checks everything that came.
 fn restore(data: &Path, from: &Path, keys: Option<&Path>) -> Result<(), RunError> {
-    let restored = hub::backup::restore(data, from, keys, &Random::system())?;
+    let restored =
+        hub::backup::restore(data, from, keys, Clock::system().now(), &Random::system())?;
     let mut out = io::stdout().lock();
     let text = format!(
         "restored {} as of {} into {}\n\

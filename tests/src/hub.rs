@@ -74,10 +74,11 @@ impl BoxHub {
     /// # Panics
     ///
     /// When storage fails, which it does not in the box.
-    pub fn restore(&mut self, backup: &Connection) {
+    pub fn restore(&mut self, now_ms: u64, backup: &Connection) {
         self.exchanges.clear();
         self.conn = store::copy_in_memory(backup).expect(NO_LIMIT);
-        replication::hub::begin_again(&self.conn, self.random.number()).expect(NO_LIMIT);
+        let incarnation = self.random.number();
+        replication::hub::begin_again(&self.conn, Self::wall(now_ms), incarnation).expect(NO_LIMIT);
         self.author = start(&self.conn, &self.seed, &self.random);
     }
 

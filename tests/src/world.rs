@@ -82,6 +82,7 @@ pub struct World {
     decisions: Decisions,
     backups: Vec<Option<Backup>>,
     hub_backup: Option<store::Connection>,
+    hub_restored_at: u64,
     /// Sites that a patient ever allowed something.
     pub ever_allowed: BTreeSet<(PatientId, SiteId)>,
     /// Which clinics went on from an older copy of their disk.
@@ -125,6 +126,7 @@ impl World {
             counter: 0,
             decisions: Decisions::default(),
             hub_backup: None,
+            hub_restored_at: 0,
             backups: (0..CLINICS).map(|_| None).collect(),
             ever_allowed: BTreeSet::new(),
             restored: BTreeSet::new(),
@@ -184,7 +186,8 @@ impl World {
             .iter()
             .flatten()
             .all(|(up, down)| up.next_arrival().is_none() && down.next_arrival().is_none());
-        edges && hubs && wires
+        let safe_mode = replication::hub::is_in_safe_mode(&self.hub.conn).unwrap_or(true);
+        edges && hubs && wires && !safe_mode
     }
 
     /// Moves time to the next thing that happens, and lets it happen.
@@ -541,10 +544,15 @@ impl World {
     }
 
     fn restore_hub(&mut self) {
+        // Nobody brings a backup back twice within two seconds.
+        if self.now < self.hub_restored_at + 2_000 {
+            return;
+        }
         let Some(backup) = self.hub_backup.take() else { return };
+        self.hub_restored_at = self.now;
         self.figures.hub_restores += 1;
         (0..CLINICS).for_each(|at| self.cut(at));
-        self.hub.restore(&backup);
+        self.hub.restore(self.now, &backup);
         let conn = &self.hub.conn;
         self.decisions.hub_restored(|event| consent::store::has(conn, event).unwrap_or(false));
         self.hub_backup = Some(backup);

@@ -54,6 +54,7 @@ pub struct EdgeExchange {
     own_entries: u64,
     /// In which life of its database the hub waits to hear that it has all that we wrote.
     report_to: Option<u64>,
+    report_again: Option<Now>,
     /// When to say again, stream by stream, what is held of others: until the hub has heard it.
     compare_again: Option<Now>,
     /// How many of them we do not know of, and when to say again what we hold.
@@ -99,6 +100,7 @@ impl EdgeExchange {
             second_copy: false,
             own_entries: 0,
             report_to: None,
+            report_again: None,
             compare_again: None,
             lost_own: 0,
             say_again: None,
@@ -336,7 +338,7 @@ impl EdgeExchange {
             Phase::Greeting { last_sent, .. } => Some(last_sent.saturating_add(GREETING_REPEAT_MS)),
             Phase::Loading | Phase::Settling => None,
             Phase::Steady => {
-                let own = [self.say_again, self.compare_again];
+                let own = [self.say_again, self.compare_again, self.report_again];
                 let windows = [self.pumps.next_timeout(), self.acks.next_timeout()];
                 own.into_iter().chain(windows).flatten().min()
             }
@@ -592,8 +594,11 @@ impl EdgeExchange {
         }
         if self.has_delivered()
             && !self.pumps.has_stuck(Class::Policy)
-            && let Some(incarnation) = self.report_to.take()
+            && let Some(incarnation) = self.report_to
+            && self.report_again.is_none_or(|due| due <= now)
         {
+            // Until the hub, which waits for others too, begins anew.
+            self.report_again = Some(now.saturating_add(SAY_AGAIN_MS));
             self.lanes.send(Class::Control, &Reported { incarnation }.into());
         }
         self.ops.extend(self.intake.release().into_iter().map(EdgeOp::Apply));

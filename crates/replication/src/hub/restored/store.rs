@@ -5,10 +5,10 @@ use rusqlite::params;
 use vocab::{SiteName, Timestamp};
 
 const BEGIN_AGAIN: &str = "UPDATE hub_meta SET incarnation = ?1, safe_mode = 1, left_because = '', left_at = NULL, \
-        base_version = base_version + 65536";
-/// Higher than any version that was given out after the backup: a clinic refuses what comes under one
-/// that has ended there.
-const RAISE_VERSIONS: &str = "UPDATE sub SET version = version + 65536";
+        base_version = max(base_version + 65536, ?2)";
+/// Higher than any version that was given out after the backup, in whatever life: a clinic refuses what
+/// comes under one that has ended there.
+const RAISE_VERSIONS: &str = "UPDATE sub SET version = max(version + 65536, ?1)";
 const SAFE_MODE: &str = "SELECT safe_mode FROM hub_meta";
 const REPORT: &str = "
     UPDATE enrolled_node SET reported = ?2
@@ -21,14 +21,19 @@ const LEAVE: &str =
     "UPDATE hub_meta SET safe_mode = 0, left_at = ?1, left_because = ?2 WHERE safe_mode = 1";
 const LEFT: &str = "SELECT left_at, left_because FROM hub_meta WHERE left_because <> ''";
 
-/// The database came back from a backup: it begins another life, in safe mode.
+/// Seconds from 1970 to 2020: what is counted from there fits a version until 2156.
+const FROM_2020: i64 = 1_577_836_800;
+
+/// The database came back from a backup: it begins another life, in safe mode. `now` goes into the
+/// versions of subscriptions, because the same backup may be brought back twice.
 ///
 /// # Errors
 ///
 /// The database's; [`StoreError::Damaged`] when it is no hub's.
-pub fn begin_again(conn: &Connection, incarnation: u64) -> Result<(), StoreError> {
-    conn.prepare_cached(RAISE_VERSIONS)?.execute([])?;
-    match conn.prepare_cached(BEGIN_AGAIN)?.execute([incarnation.cast_signed()])? {
+pub fn begin_again(conn: &Connection, now: Timestamp, incarnation: u64) -> Result<(), StoreError> {
+    let least = (now.millis() / 1_000 - FROM_2020).clamp(0, i64::from(u32::MAX / 2));
+    conn.prepare_cached(RAISE_VERSIONS)?.execute([least])?;
+    match conn.prepare_cached(BEGIN_AGAIN)?.execute([incarnation.cast_signed(), least])? {
         1 => Ok(()),
         _ => Err(StoreError::Damaged { what: "incarnation of the hub" }),
     }

@@ -188,6 +188,17 @@ pub(crate) enum ConsentVerb {
         /// Parts joined by +, such as identity+vitals. Alerts go with vitals.
         #[arg(long, default_value = "identity+vitals")]
         compartments: String,
+        /// The day, or the moment, from which it no longer counts, such as 2027-03-01.
+        #[arg(long, default_value = "")]
+        until: String,
+        /// For how many hours the copy may be opened while that clinic does not hear the hub; usually
+        /// a week.
+        #[arg(long, value_name = "HOURS", default_value = "")]
+        offline_hours: String,
+        /// Somebody decides for a child: parent, grandparent, sibling, relative or appointed. Needs
+        /// --until, at the latest the day on which the child comes of age.
+        #[arg(long, value_name = "WHO", default_value = "")]
+        guardian: String,
     },
     /// Record that a patient takes it back, from one site or from everybody.
     Revoke {

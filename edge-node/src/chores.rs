@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use host::Shutdown;
 use host::database::WriteError;
+use replication::edge::trusted_time::Heard;
 use vocab::Timestamp;
 use workflows::WorkflowError;
 use workflows::seal_due::{OPEN_SECONDS_MAX, seal_due};
@@ -37,7 +38,14 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
         if node.wal_holds_deleted.swap(false, Ordering::Relaxed) && !node.writer.empty_wal().await {
             node.wal_holds_deleted.store(true, Ordering::Relaxed);
         }
-        let last = node.sync.facts(node.clock.now()).last_success;
+        let facts = node.sync.facts(node.clock.now());
+        if facts.session_open && facts.steady {
+            node.time.still_heard();
+        }
+        if let Some(time) = node.time.to_keep() {
+            keep_time(&node, time).await;
+        }
+        let last = facts.last_success;
         if let Some(at) = last
             && noted.is_none_or(|before| at.seconds_since(before) >= NOTE_EVERY_SECONDS)
         {
@@ -49,6 +57,14 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
                 crate::view::refill(&node).await;
             }
         }
+    }
+}
+
+async fn keep_time(node: &Node, time: Heard) {
+    let kept =
+        node.writer.write(move |conn, _| replication::edge::lease::keep_time(conn, &time)).await;
+    if let Err(error) = kept {
+        tracing::warn!(%error, "the time could not be kept for the next start");
     }
 }
 

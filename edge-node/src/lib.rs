@@ -8,6 +8,7 @@ pub mod rows;
 pub mod server;
 
 mod chores;
+mod hub_time;
 mod ingest;
 mod ingest_counts;
 mod overview;

@@ -1,8 +1,8 @@
 //! The node as its parts share it: database, keys, time, boards.
 
 use std::path::Path;
-use std::sync::OnceLock;
 use std::sync::atomic::AtomicBool;
+use std::sync::{Arc, OnceLock};
 
 use devices::SharedDirectory;
 use directory::store::hub_link::HubLink;
@@ -21,6 +21,7 @@ use vocab::SiteId;
 use workflows::{EdgeState, WorkflowError, schema};
 
 use crate::config::Config;
+use crate::hub_time::HubTime;
 use crate::ingest_counts::IngestCounts;
 use crate::rates::Rates;
 use crate::sync_board::SyncBoard;
@@ -76,6 +77,8 @@ pub struct Node {
     pub(crate) counts: IngestCounts,
     pub(crate) rates: Rates,
     pub(crate) sync: SyncBoard,
+    /// What time it is by the hub, and what is locked by that.
+    pub(crate) time: Arc<HubTime>,
     /// Which road to the hub works.
     pub(crate) roads: Roads,
     /// Something was let go, and older versions of its pages are still in the WAL.
@@ -114,11 +117,13 @@ impl Node {
         let about = crate::backup::about(&Keys::of_folder(path)?);
         let seeds = folder.seeds()?;
         let (database, key) = (folder.existing_database()?, folder.database_key()?);
-        let (site, state, devices, last_success) = {
+        let (site, state, devices, last_success, kept) = {
             let mut conn = store::open(&database, &key, store::Access::Write)?;
             store::migrate(&mut conn, schema::EDGE)?;
             let (site, state, devices) = begin(&conn, &seeds.node, &random)?;
-            (site, state, devices, replication::edge::last_success(&conn)?)
+            let last_success = replication::edge::last_success(&conn)?;
+            let kept = replication::edge::lease::kept_time(&conn)?;
+            (site, state, devices, last_success, kept)
         };
         let node_key = sync_protocol::signature::node_id(&seeds.node);
         let (writer, readers) =
@@ -127,6 +132,7 @@ impl Node {
             backups: Keeper::new(config.backup.clone(), path, about),
             rates: Rates::new(config.devices.batches_per_second, config.devices.batches_burst),
             config,
+            time: Arc::new(HubTime::new(clock.clone(), kept, last_success)),
             clock,
             random,
             writer,

@@ -145,9 +145,23 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
             in_parts(rows::<PatientRow>(&file)?, |rows| Command::PatientAdd { rows })
         }
         Verb::Patient(PatientVerb::List) => vec![Command::PatientList],
-        Verb::Consent(ConsentVerb::Grant { patient_ref, site, compartments }) => {
+        Verb::Consent(ConsentVerb::Grant {
+            patient_ref,
+            site,
+            compartments,
+            until,
+            offline_hours,
+            guardian,
+        }) => {
             vec![Command::ConsentGrant {
-                rows: vec![ConsentRow { patient_ref, site, compartments }],
+                rows: vec![ConsentRow {
+                    patient_ref,
+                    site,
+                    compartments,
+                    until,
+                    offline_hours,
+                    guardian,
+                }],
             }]
         }
         Verb::Consent(ConsentVerb::Import { file }) => {

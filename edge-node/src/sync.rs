@@ -2,7 +2,7 @@
 
 use std::net::SocketAddr;
 use std::sync::Arc;
-use std::sync::atomic::Ordering;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use directory::store::hub_link::HubLink;
@@ -114,12 +114,13 @@ async fn converse(node: &Arc<Node>, hub: &HubLink, link: &transport::Link) -> En
     let wall_ms = u64::try_from(node.clock.now().millis()).unwrap_or(0);
     let exchange = EdgeExchange::new(node.key, hub_key, wall_ms);
     let me = Arc::new(Signer::from_seed(&node.node_seed));
-    let side = EdgeSide { node: Arc::clone(node), hub: hub_key, me };
-    let (signals, heard) = mpsc::channel(SIGNALS_MAX);
+    let heard = AtomicBool::new(false);
+    let side = EdgeSide { node: Arc::clone(node), hub: hub_key, me, heard };
+    let (signals, signalled) = mpsc::channel(SIGNALS_MAX);
     let clock = node.clock.clone();
     let now_ms = move || clock.monotonic_nanos() / 1_000_000;
     tokio::select! {
-        ended = drive(link, exchange, &side, heard, now_ms) => ended,
+        ended = drive(link, exchange, &side, signalled, now_ms) => ended,
         () = pass_on(node, signals) => Ended::Finished,
     }
 }
@@ -157,6 +158,8 @@ struct EdgeSide {
     hub: NodeId,
     /// Signs for what is let go.
     me: Arc<Signer>,
+    /// Whether this conversation's answer was taken for the time.
+    heard: AtomicBool,
 }
 
 impl EdgeSide {
@@ -224,6 +227,11 @@ impl Desk<EdgeExchange> for EdgeSide {
     }
 
     fn progress(&self, progress: Progress) {
+        if let Some(hub_ms) = progress.peer_wall_ms
+            && !self.heard.swap(true, Ordering::Relaxed)
+        {
+            self.node.time.heard(hub_ms);
+        }
         self.node.sync.progress(progress, self.node.clock.now());
     }
 }

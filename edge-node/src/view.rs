@@ -9,11 +9,12 @@ use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
 use pages::{BackupHealth, Provide, View};
+use replication::edge::lease::Locks;
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_status::SyncState;
 use transport::Road;
-use vocab::{PatientId, SiteId, Timestamp};
+use vocab::{Compartment, PatientId, SiteId, Timestamp};
 
 use crate::node::Node;
 use crate::overview::{Overview, durable_words};
@@ -37,10 +38,15 @@ impl EdgeView {
     async fn tables(&self) -> Option<Vec<Table>> {
         let (site, now) = (self.node.site_or_none(), self.node.clock.now());
         let (latest, recent) = (self.node.board.latest(), self.node.board.recent());
+        let time = Arc::clone(&self.node.time);
         let read = self.node.readers.read(move |conn| {
             let mut names = Names::new(site, now);
             let rows = u32::try_from(ROWS).unwrap_or(u32::MAX);
+            let locks = time.locks(conn)?;
             let mut newest = alerts::store::newest(conn, ROWS * 5)?;
+            newest.retain(|kept| {
+                kept.author == site || locks.of_part(kept.patient, Compartment::Alerts).is_none()
+            });
             // Critical and present first; among equals the newest.
             newest.sort_by_key(|kept| {
                 (kept.alert.late, std::cmp::Reverse(kept.alert.raised.severity))
@@ -48,8 +54,15 @@ impl EdgeView {
             newest.truncate(ROWS);
             Ok::<_, StoreError>(vec![
                 alert_table(conn, &mut names, &newest)?,
-                value_table(conn, &mut names, "Arriving now", "Newest first", &recent)?,
-                value_table(conn, &mut names, "Latest values", "One row per sign", &latest)?,
+                value_table(conn, &mut names, &locks, "Arriving now", "Newest first", &recent)?,
+                value_table(
+                    conn,
+                    &mut names,
+                    &locks,
+                    "Latest values",
+                    "One row per sign",
+                    &latest,
+                )?,
                 quarantine_table(conn, rows)?,
             ])
         });
@@ -274,12 +287,16 @@ fn alert_table(conn: &Connection, names: &mut Names, newest: &[Kept]) -> Result<
 fn value_table(
     conn: &Connection,
     names: &mut Names,
+    locks: &Locks,
     heading: &'static str,
     caption: &str,
     values: &[Shown],
 ) -> Result<Table, StoreError> {
     let mut rows = Vec::new();
-    for shown in values.iter().take(ROWS) {
+    let is_open = |shown: &&Shown| {
+        shown.source == Source::Here || locks.of_part(shown.patient, Compartment::Vitals).is_none()
+    };
+    for shown in values.iter().filter(is_open).take(ROWS) {
         let from = match shown.source {
             Source::Here => "",
             Source::Site(_) | Source::Elsewhere => "other clinic",

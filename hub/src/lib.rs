@@ -6,6 +6,7 @@ pub mod config;
 pub mod node;
 pub mod server;
 
+mod chores;
 mod door;
 mod keys;
 mod overview;

@@ -117,6 +117,7 @@ impl Hub {
         let (keys, author) = {
             let mut conn = store::open(&database, &key, store::Access::Write)?;
             store::migrate(&mut conn, schema::HUB)?;
+            replication::hub::fill_in_leases(&conn, clock.now())?;
             begin(&conn, &seeds.node, &random)?
         };
         let node_key = author.node();

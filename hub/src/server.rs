@@ -13,6 +13,7 @@ use transport::{LinkProfile, Listener};
 use web::Limits;
 
 use crate::backup;
+use crate::chores;
 use crate::commands::{Command, perform};
 use crate::node::{Hub, StartError};
 use crate::sync::{self, EnrolledKeys};
@@ -115,6 +116,7 @@ impl Ready {
             answering,
             sync::run(Arc::clone(&hub), door, shutdown.clone()),
             backup::run(Arc::clone(&hub), shutdown.clone()),
+            chores::run(Arc::clone(&hub), shutdown.clone()),
         );
         hub.writer.stop().await;
     }

@@ -17,6 +17,7 @@ mod give_back;
 mod hub;
 mod intake;
 mod lanes;
+mod leases;
 mod marks;
 mod ops;
 mod purges;

@@ -20,6 +20,7 @@ pub mod exchange;
 pub mod header;
 pub mod hlc;
 pub mod lane;
+pub mod lease;
 pub mod limits;
 pub mod message;
 pub mod names;

@@ -85,6 +85,9 @@ pub const OPS_OPEN_MAX: usize = 64;
 /// Orders to let a stream go that may wait for their receipts at once.
 pub const PURGES_OPEN_MAX: usize = 256;
 
+/// Terms of streams in one message: 256 of some 30 bytes each are half a frame's usual length.
+pub const GRANTS_MAX: usize = 256;
+
 /// The greeting must be answered within this time (milliseconds).
 pub const GREETING_TIMEOUT_MS: u64 = 30_000;
 

@@ -5,13 +5,14 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! Type numbers 29 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
-//! checkpoints and attachments.
+//! Type numbers 31 to 39 are kept for what follows: reconciliation, look-ups on demand, checkpoints
+//! and attachments.
 
 use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
 use crate::entry::WithheldReason;
+use crate::lease::{Granted, Grants};
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
 use crate::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed, Reported};
@@ -109,6 +110,10 @@ messages! {
     27 Compared,
     /// All that was written here is at a hub that came back from a backup.
     28 Reported,
+    /// Terms under which streams may be opened.
+    29 Grants,
+    /// They are stored.
+    30 Granted,
 }
 
 impl Frame {

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::fs;
 use std::path::Path;
 
-use export::{Csv, ExportError, Tails};
+use export::{Csv, ExportError, Reader, Tails};
 use patients::store::ListPage;
 use replication::streams::{Topic, topic};
 use store::{Access, DatabaseKey};
@@ -198,8 +198,8 @@ fn read_all(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
     let mut all = Vec::new();
     type List<'a> = &'a dyn Fn(&mut Csv<&mut Vec<u8>>) -> Result<(), ExportError>;
     let lists: [List<'_>; 3] = [
-        &|csv| export::vitals(&conn, site, Tails::Included, None, csv),
-        &|csv| export::alerts(&conn, site, None, csv),
+        &|csv| export::vitals(&conn, Reader::of_all(site), Tails::Included, None, csv),
+        &|csv| export::alerts(&conn, Reader::of_all(site), None, csv),
         &|csv| export::quarantine(&conn, csv),
     ];
     for list in lists {

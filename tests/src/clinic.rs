@@ -241,6 +241,8 @@ impl Clinic {
             },
             evidence: Evidence { capture: Capture::OnScreen, witness: None },
             acks: state.revokes_to_overcome(recipient).map(|revoke| revoke.id()).collect(),
+            grantor: consent::Grantor::Patient,
+            offline: None,
         };
         let grant = self
             .write(|conn, state| workflows::grant_consent::grant_consent(conn, state, now, terms))

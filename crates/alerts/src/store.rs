@@ -29,7 +29,7 @@ const INSERT_FACT: &str = "
 const NEWEST: &str =
     "SELECT patient, author, stored_at_ns, payload FROM alert_fact ORDER BY no DESC";
 
-const IN_ORDER: &str = "SELECT patient, payload FROM alert_fact ORDER BY no";
+const IN_ORDER: &str = "SELECT patient, author, payload FROM alert_fact ORDER BY no";
 
 const COUNTS: &str = "
     SELECT coalesce(sum(low), 0), coalesce(sum(medium), 0), coalesce(sum(high), 0),
@@ -61,6 +61,8 @@ pub struct Kept {
 pub struct Line {
     /// The patient it is about.
     pub patient: PatientId,
+    /// The clinic that raised it.
+    pub author: SiteId,
     /// What was measured.
     pub code: LoincCode,
     /// When, by the device's clock.
@@ -218,8 +220,9 @@ pub fn for_each<E: From<StoreError>>(
     let mut rows = statement.query([]).map_err(StoreError::from)?;
     while let Some(row) = rows.next().map_err(StoreError::from)? {
         let patient = PatientId::from_bytes(row.get(0).map_err(StoreError::from)?);
-        for Alert { raised, code, time, .. } in read(row, 1)?.alerts {
-            each(Line { patient, code, time, severity: raised.severity })?;
+        let author = SiteId::from_bytes(row.get(1).map_err(StoreError::from)?);
+        for Alert { raised, code, time, .. } in read(row, 2)?.alerts {
+            each(Line { patient, author, code, time, severity: raised.severity })?;
         }
     }
     Ok(())
@@ -358,6 +361,7 @@ mod tests {
         collected.unwrap();
         let expected = Line {
             patient: patient(1),
+            author: author(),
             code: "59408-5".parse().unwrap(),
             time: "2026-06-12T17:22:00Z".parse().unwrap(),
             severity: Severity::Critical,

@@ -11,15 +11,17 @@
 //! 4. **Revocation.** A grant is closed by every revocation that reaches it and that it does not
 //!    acknowledge, whichever came first and whatever the clocks said. A grant made at one clinic
 //!    while another takes permission back acknowledges nothing: it is closed.
-//! 5. **Time.** What is left counts from its first moment until just before its end.
+//! 5. **Time.** What is left counts from its first moment until just before its end. What a guardian
+//!    granted ends when the patient comes of age, known from the birth date.
 //! 6. **Default.** No grant, no permission.
 //!
-//! Legal holds, emergency access and leases are not part of this version; the first two belong
-//! around rule 1, the last into rule 5. Roles are checked elsewhere and first: what a patient allows
+//! Legal holds and emergency access belong around rule 1 and are not part of this function; neither is
+//! the lease under which a clinic holds a copy while it hears nothing from the hub. Roles are checked elsewhere and first: what a patient allows
 //! never widens what a role may do.
 
 use vocab::{Compartment, Purpose, SiteId, Timestamp};
 
+use crate::grantor::OfflineTime;
 use crate::id::{GrantId, RevokeId};
 use crate::scope::{Action, governed_by};
 use crate::state::{ConsentState, Judged};
@@ -70,6 +72,8 @@ pub enum Permission {
         grant: GrantId,
         /// The first moment at which it no longer counts by itself.
         until: Option<Timestamp>,
+        /// How long a copy may be opened after its holder last heard from the hub.
+        offline: OfflineTime,
     },
 }
 
@@ -104,19 +108,23 @@ pub fn decide(state: &ConsentState, ask: &Ask) -> Decision {
     let Some(compartment) = governed_by(ask.compartment) else {
         return Decision::Deny { because: Denial::ConsentRecord };
     };
-    let mut best: Option<&Judged> = None;
+    let mut best: Option<(&Judged, Option<Timestamp>)> = None;
     let (mut withdrawn, mut out_of_time) = (Vec::new(), Vec::new());
     for judged in state.judged().filter(|judged| covers(judged, ask, compartment)) {
         if let Some(revoke) = judged.closed_to(ask.recipient) {
             withdrawn.push((judged.grant.id(), revoke));
-        } else if !judged.grant.is_in_time(ask.at) {
+        } else if !judged.grant.is_in_time(ask.at, compartment, state.of_age()) {
             out_of_time.push(judged.grant.id());
-        } else if best.is_none_or(|best| lasts_longer(judged, best)) {
-            best = Some(judged);
+        } else {
+            let until = judged.grant.end(compartment, state.of_age());
+            if best.is_none_or(|(_, best)| ends_after(until, best)) {
+                best = Some((judged, until));
+            }
         }
     }
-    if let Some(Judged { grant, .. }) = best {
-        let because = Permission::Granted { grant: grant.id(), until: grant.terms().valid_to };
+    if let Some((Judged { grant, .. }, until)) = best {
+        let offline = grant.offline_time();
+        let because = Permission::Granted { grant: grant.id(), until, offline };
         return Decision::Permit { because };
     }
     let because = if !withdrawn.is_empty() {
@@ -151,10 +159,10 @@ fn covers(judged: &Judged, ask: &Ask, compartment: Compartment) -> bool {
         && terms.actions.contains(ask.action)
 }
 
-/// Whether `a` ends after `b`; one without an end lasts longest. Grants come by id, so of two that
-/// end together the lower id stays.
-fn lasts_longer(a: &Judged, b: &Judged) -> bool {
-    match (a.grant.terms().valid_to, b.grant.terms().valid_to) {
+/// Whether `a` is after `b`; what has no end lasts longest. Grants come by id, so of two that end
+/// together the lower id stays.
+fn ends_after(a: Option<Timestamp>, b: Option<Timestamp>) -> bool {
+    match (a, b) {
         (Some(a), Some(b)) => a > b,
         (None, Some(_)) => true,
         (_, None) => false,

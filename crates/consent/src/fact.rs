@@ -9,13 +9,17 @@ use serde::{Deserialize, Serialize};
 use vocab::{FactKind, PatientId, SiteId, Timestamp};
 
 use crate::grant::{ACKS_MAX, BadGrant, Grant, GrantTerms};
+use crate::grantor::{Grantor, OfflineTime};
 use crate::id::{GrantId, RevokeId};
 use crate::notice::{Capture, Evidence, Language, Notice};
 use crate::revoke::{BadRevoke, NAMED_MAX, Revoke, RevokeScope, RevokeTerms};
 use crate::scope::{Recipient, SetOf};
 
-/// The written form of this version, the first byte of every event.
+/// The first written form, the first byte of every event.
 const VERSION: u8 = 1;
+
+/// The form of a grant that somebody else than the patient gave, or that names an offline time.
+const VERSION_BY_OTHERS: u8 = 2;
 
 /// Longest event in bytes: a full list of 32-byte ids, and 128 bytes are ample for everything else
 /// (88 at most: version 1, draw 16, patient 16, recipient 17, sets 5 + 3 + 2, four times up to 10,
@@ -80,16 +84,22 @@ impl ConsentEvent {
             return Err(BadFact::TooLong);
         }
         let (version, body) = bytes.split_first().ok_or(BadFact::Malformed)?;
-        if *version != VERSION {
-            return Err(BadFact::Version(*version));
-        }
-        let event = match kind {
-            FactKind::ConsentGrant => Self::Grant(Grant::new(read_grant(body)?)?),
-            FactKind::ConsentRevoke => Self::Revoke(Revoke::new(read_revoke(body)?)?),
-            FactKind::Segment
-            | FactKind::Alerts
-            | FactKind::DocumentChange
-            | FactKind::NodeCertificate => return Err(BadFact::Kind),
+        let event = match (kind, *version) {
+            (FactKind::ConsentGrant, VERSION) => Self::Grant(Grant::new(read_grant(body)?)?),
+            (FactKind::ConsentGrant, VERSION_BY_OTHERS) => {
+                Self::Grant(Grant::new(read_grant_by_others(body)?)?)
+            }
+            (FactKind::ConsentRevoke, VERSION) => Self::Revoke(Revoke::new(read_revoke(body)?)?),
+            (FactKind::ConsentGrant | FactKind::ConsentRevoke, newer) => {
+                return Err(BadFact::Version(newer));
+            }
+            (
+                FactKind::Segment
+                | FactKind::Alerts
+                | FactKind::DocumentChange
+                | FactKind::NodeCertificate,
+                _,
+            ) => return Err(BadFact::Kind),
         };
         if event.to_bytes() != bytes {
             return Err(BadFact::NotCanonical);
@@ -145,6 +155,14 @@ struct GrantWire {
     acks: Vec<[u8; 32]>,
 }
 
+/// What follows a grant in its second form.
+#[derive(Serialize, Deserialize)]
+struct ByOthersWire {
+    grantor: u8,
+    relationship: u8,
+    offline_hours: Option<u16>,
+}
+
 #[derive(Serialize, Deserialize)]
 enum RecipientWire {
     Site([u8; 16]),
@@ -175,7 +193,17 @@ enum ScopeWire {
 
 /// The canonical bytes of a grant with these terms.
 pub(crate) fn grant_bytes(terms: &GrantTerms) -> Vec<u8> {
-    write(&GrantWire {
+    let grant = grant_wire(terms);
+    if terms.grantor == Grantor::Patient && terms.offline.is_none() {
+        return write(VERSION, &grant);
+    }
+    let (grantor, relationship) = terms.grantor.numbers();
+    let offline_hours = terms.offline.map(OfflineTime::hours);
+    write(VERSION_BY_OTHERS, &(grant, ByOthersWire { grantor, relationship, offline_hours }))
+}
+
+fn grant_wire(terms: &GrantTerms) -> GrantWire {
+    GrantWire {
         draw: terms.draw,
         patient: terms.patient.bytes(),
         recipient: match terms.recipient {
@@ -192,24 +220,27 @@ pub(crate) fn grant_bytes(terms: &GrantTerms) -> Vec<u8> {
         language: terms.notice.language.letters(),
         evidence: evidence_wire(terms.evidence),
         acks: terms.acks.iter().map(|id| id.bytes()).collect(),
-    })
+    }
 }
 
 /// The canonical bytes of a revocation with these terms.
 pub(crate) fn revoke_bytes(terms: &RevokeTerms) -> Vec<u8> {
-    write(&RevokeWire {
-        draw: terms.draw,
-        patient: terms.patient.bytes(),
-        scope: match &terms.scope {
-            RevokeScope::Grants(ids) => {
-                ScopeWire::Grants(ids.iter().map(|id| id.bytes()).collect())
-            }
-            RevokeScope::Site(site) => ScopeWire::Site(site.bytes()),
-            RevokeScope::Everything => ScopeWire::Everything,
+    write(
+        VERSION,
+        &RevokeWire {
+            draw: terms.draw,
+            patient: terms.patient.bytes(),
+            scope: match &terms.scope {
+                RevokeScope::Grants(ids) => {
+                    ScopeWire::Grants(ids.iter().map(|id| id.bytes()).collect())
+                }
+                RevokeScope::Site(site) => ScopeWire::Site(site.bytes()),
+                RevokeScope::Everything => ScopeWire::Everything,
+            },
+            revoked_at: terms.revoked_at.nanos(),
+            evidence: evidence_wire(terms.evidence),
         },
-        revoked_at: terms.revoked_at.nanos(),
-        evidence: evidence_wire(terms.evidence),
-    })
+    )
 }
 
 const fn evidence_wire(evidence: Evidence) -> EvidenceWire {
@@ -218,14 +249,27 @@ const fn evidence_wire(evidence: Evidence) -> EvidenceWire {
 
 /// Writing into memory cannot fail: postcard refuses a full buffer and a sequence of unknown length,
 /// and neither exists here. An empty result would be refused by every reader.
-fn write(wire: &impl Serialize) -> Vec<u8> {
-    let written = postcard::to_extend(wire, vec![VERSION]);
+fn write(version: u8, wire: &impl Serialize) -> Vec<u8> {
+    let written = postcard::to_extend(wire, vec![version]);
     debug_assert!(written.is_ok(), "writing into memory failed");
     written.unwrap_or_default()
 }
 
 fn read_grant(body: &[u8]) -> Result<GrantTerms, BadFact> {
-    let wire: GrantWire = postcard::from_bytes(body).map_err(|_| BadFact::Malformed)?;
+    terms(postcard::from_bytes(body).map_err(|_| BadFact::Malformed)?)
+}
+
+fn read_grant_by_others(body: &[u8]) -> Result<GrantTerms, BadFact> {
+    let (grant, by): (GrantWire, ByOthersWire) =
+        postcard::from_bytes(body).map_err(|_| BadFact::Malformed)?;
+    let numbers = (by.grantor, by.relationship);
+    let grantor = Grantor::from_numbers(numbers).ok_or(BadFact::Unknown("grantor"))?;
+    let hours = |hours| OfflineTime::from_hours(hours).ok_or(BadFact::Unknown("offline time"));
+    let offline = by.offline_hours.map(hours).transpose()?;
+    Ok(GrantTerms { grantor, offline, ..terms(grant)? })
+}
+
+fn terms(wire: GrantWire) -> Result<GrantTerms, BadFact> {
     let language =
         Language::from_letters(wire.language).map_err(|_| BadFact::Unknown("language"))?;
     Ok(GrantTerms {
@@ -244,6 +288,8 @@ fn read_grant(body: &[u8]) -> Result<GrantTerms, BadFact> {
         notice: Notice { version: wire.notice, language },
         evidence: read_evidence(&wire.evidence)?,
         acks: wire.acks.into_iter().map(RevokeId::from_bytes).collect(),
+        grantor: Grantor::Patient,
+        offline: None,
     })
 }
 
@@ -274,6 +320,7 @@ mod tests {
     use proptest::prelude::*;
 
     use super::*;
+    use crate::grantor::Relationship;
     use crate::scope::Action;
     use crate::{grant, revoke};
     use vocab::{Compartment, Purpose};
@@ -302,7 +349,13 @@ mod tests {
             (version, letters) in (any::<u16>(), prop::array::uniform3(b'a'..=b'z')),
             evidence in evidence(),
             acks in prop::collection::btree_set(any::<[u8; 32]>(), 0..4),
+            (grantor, hours) in (0..5_u8, prop::option::of(0..=OfflineTime::HOURS_MAX)),
         ) -> GrantTerms {
+            let guardian = Grantor::Guardian(Relationship::Parent);
+            let grantor =
+                [Grantor::Patient, Grantor::Nominee, Grantor::Court, guardian, Grantor::Patient]
+                    [usize::from(grantor)];
+            let lasts = lasts.or(grantor.is_guardian().then_some(1));
             GrantTerms {
                 draw,
                 patient: PatientId::from_bytes(patient),
@@ -318,6 +371,8 @@ mod tests {
                 notice: Notice { version, language: Language::from_letters(letters).unwrap() },
                 evidence,
                 acks: acks.into_iter().map(RevokeId::from_bytes).collect(),
+                grantor,
+                offline: hours.and_then(OfflineTime::from_hours),
             }
         }
     }
@@ -391,7 +446,16 @@ mod tests {
         check(FactKind::ConsentRevoke, &bytes, Some(BadFact::Malformed));
         check(FactKind::Alerts, &bytes, Some(BadFact::Kind));
         check(FactKind::ConsentGrant, &[], Some(BadFact::Malformed));
-        check(FactKind::ConsentGrant, &[&[2], &bytes[1..]].concat(), Some(BadFact::Version(2)));
+        check(FactKind::ConsentGrant, &[&[3], &bytes[1..]].concat(), Some(BadFact::Version(3)));
+        let second = |more: &[u8]| [&[2], &bytes[1..], more].concat();
+        check(FactKind::ConsentGrant, &second(&[]), Some(BadFact::Malformed));
+        check(FactKind::ConsentGrant, &second(&[3, 0, 0]), None);
+        check(FactKind::ConsentGrant, &second(&[1, 0, 1, 24]), None);
+        // The patient's own, with nothing to add, has the first form only.
+        check(FactKind::ConsentGrant, &second(&[1, 0, 0]), Some(BadFact::NotCanonical));
+        check(FactKind::ConsentGrant, &second(&[9, 0, 0]), Some(BadFact::Unknown("grantor")));
+        let too_long = second(&[3, 0, 1, 0xff, 0xff, 3]);
+        check(FactKind::ConsentGrant, &too_long, Some(BadFact::Unknown("offline time")));
         check(FactKind::ConsentGrant, &[&bytes[..], &[0]].concat(), Some(BadFact::NotCanonical));
         let longer_number =
             [&bytes[..compartments], &[0x88, 0], &bytes[compartments + 1..]].concat();

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use vocab::{Compartment, PatientId, Purpose, Timestamp};
 
 use crate::fact;
+use crate::grantor::{GRACE, Grantor, OfflineTime};
 use crate::id::{GrantId, RevokeId};
 use crate::notice::{Evidence, Notice};
 use crate::scope::{Action, Recipient, SetOf, is_grantable};
@@ -43,6 +44,11 @@ pub struct GrantTerms {
     pub evidence: Evidence,
     /// The revocations that the person asking saw and that this grant is meant to overcome.
     pub acks: BTreeSet<RevokeId>,
+    /// Who gave it.
+    pub grantor: Grantor,
+    /// How long a copy may be opened after its holder last heard from the hub; `None` for what is
+    /// usual for the recipient ([`Grant::offline_time`]).
+    pub offline: Option<OfflineTime>,
 }
 
 /// Why terms are no grant.
@@ -62,6 +68,11 @@ pub enum BadGrant {
     /// Somebody entered what the patient said, and no witness is named.
     #[error("a spoken decision needs a witness")]
     WitnessMissing,
+    /// A guardian's, without an end.
+    #[error(
+        "what a guardian grants has an end, at the latest the day on which the patient comes of age"
+    )]
+    GuardianEnd,
     /// More than [`ACKS_MAX`] revocations.
     #[error("a grant acknowledges at most {ACKS_MAX} revocations")]
     TooManyAcks,
@@ -90,6 +101,9 @@ impl Grant {
         if terms.valid_to.is_some_and(|end| end <= terms.valid_from) {
             return Err(BadGrant::Window);
         }
+        if terms.grantor.is_guardian() && terms.valid_to.is_none() {
+            return Err(BadGrant::GuardianEnd);
+        }
         if terms.evidence.lacks_witness() {
             return Err(BadGrant::WitnessMissing);
         }
@@ -111,10 +125,44 @@ impl Grant {
         &self.terms
     }
 
-    /// Whether its time has come and is not over at `at`.
+    /// The first moment at which it no longer releases `compartment`; `None` until it is revoked.
+    /// What a guardian granted ends at the latest when the patient comes of age, at `of_age`; what
+    /// going on with a treatment needs most, [`GRACE`] later.
     #[must_use]
-    pub fn is_in_time(&self, at: Timestamp) -> bool {
-        self.terms.valid_from <= at && self.terms.valid_to.is_none_or(|end| at < end)
+    pub fn end(&self, compartment: Compartment, of_age: Option<Timestamp>) -> Option<Timestamp> {
+        let named = self.terms.valid_to;
+        let Some(of_age) = of_age.filter(|_| self.terms.grantor.is_guardian()) else {
+            return named;
+        };
+        let goes_on = matches!(compartment, Compartment::Lifesaver | Compartment::Clinical);
+        // A guardian names an end at the latest on that day, so the grace counts from either.
+        match named {
+            Some(named) if named < of_age => Some(named),
+            _ if goes_on => Some(of_age.plus_seconds(GRACE.as_secs().cast_signed())),
+            _ => Some(of_age),
+        }
+    }
+
+    /// Whether its time has come and is not over at `at`, for `compartment` and a patient who comes
+    /// of age at `of_age`, where that is known.
+    #[must_use]
+    pub fn is_in_time(
+        &self,
+        at: Timestamp,
+        compartment: Compartment,
+        of_age: Option<Timestamp>,
+    ) -> bool {
+        self.terms.valid_from <= at && self.end(compartment, of_age).is_none_or(|end| at < end)
+    }
+
+    /// How long a copy may be opened after its holder last heard from the hub: what the grant says,
+    /// else a week for a clinic that it names and three days for any other.
+    #[must_use]
+    pub fn offline_time(&self) -> OfflineTime {
+        self.terms.offline.unwrap_or(match self.terms.recipient {
+            Recipient::Site(_) => OfflineTime::TREATING,
+            Recipient::AnySite => OfflineTime::VISIT,
+        })
     }
 }
 
@@ -123,6 +171,7 @@ pub(crate) mod tests {
     use vocab::SiteId;
 
     use super::*;
+    use crate::grantor::Relationship;
     use crate::notice::Capture;
 
     /// A grant of vitals to clinic 2 for treatment, from time 10 to time 20.
@@ -140,6 +189,8 @@ pub(crate) mod tests {
             notice: Notice { version: 1, language: "hin".parse().unwrap() },
             evidence: Evidence { capture: Capture::OnScreen, witness: None },
             acks: BTreeSet::new(),
+            grantor: Grantor::Patient,
+            offline: None,
         }
     }
 
@@ -176,10 +227,54 @@ pub(crate) mod tests {
     #[test]
     fn a_grant_counts_from_its_first_moment_until_just_before_its_end() {
         let grant = Grant::new(plain()).unwrap();
-        let counts = [9, 10, 11, 19, 20, 21].map(|n| grant.is_in_time(Timestamp::from_nanos(n)));
-        assert_eq!(counts, [false, true, true, true, false, false]);
+        let counts = |grant: &Grant, n| {
+            // A patient's own grant does not end with childhood.
+            let of_age = Some(Timestamp::from_nanos(12));
+            grant.is_in_time(Timestamp::from_nanos(n), Compartment::Vitals, of_age)
+        };
+        let counted = [9, 10, 11, 19, 20, 21].map(|n| counts(&grant, n));
+        assert_eq!(counted, [false, true, true, true, false, false]);
         let open = Grant::new(GrantTerms { valid_to: None, ..plain() }).unwrap();
-        assert!(open.is_in_time(Timestamp::from_nanos(i64::MAX)));
+        assert!(counts(&open, i64::MAX));
+    }
+
+    #[test]
+    fn what_a_guardian_granted_ends_with_childhood() {
+        let day = 86_400;
+        let at = |days: i64| Timestamp::from_millis(days * day * 1_000);
+        let ends = |valid_to: i64, compartment, of_age: Option<i64>| {
+            let (valid_from, valid_to) = (at(0), Some(at(valid_to)));
+            let grantor = Grantor::Guardian(Relationship::Parent);
+            let terms = GrantTerms { valid_from, valid_to, grantor, ..plain() };
+            let end = Grant::new(terms).unwrap().end(compartment, of_age.map(at));
+            end.unwrap().millis() / 1_000 / day
+        };
+        assert_eq!(ends(100, Compartment::Vitals, None), 100, "not known: as the grant says");
+        assert_eq!(ends(100, Compartment::Vitals, Some(100)), 100);
+        // The birth date was put right later.
+        assert_eq!(ends(100, Compartment::Vitals, Some(40)), 40);
+        assert_eq!(ends(100, Compartment::Vitals, Some(400)), 100);
+        // A treatment goes on for a while.
+        assert_eq!(ends(100, Compartment::Lifesaver, Some(100)), 130);
+        assert_eq!(ends(100, Compartment::Clinical, Some(40)), 70);
+        assert_eq!(ends(50, Compartment::Clinical, Some(100)), 50, "it was meant to end before");
+        let open = GrantTerms {
+            grantor: Grantor::Guardian(Relationship::Sibling),
+            valid_to: None,
+            ..plain()
+        };
+        assert_eq!(Grant::new(open).map(|_| ()), Err(BadGrant::GuardianEnd));
+    }
+
+    #[test]
+    fn a_copy_may_be_opened_offline_as_long_as_its_grant_says() {
+        let time = |recipient, offline| {
+            Grant::new(GrantTerms { recipient, offline, ..plain() }).unwrap().offline_time()
+        };
+        assert_eq!(time(plain().recipient, None).hours(), 7 * 24);
+        assert_eq!(time(Recipient::AnySite, None).hours(), 72);
+        let day = OfflineTime::from_hours(24).unwrap();
+        assert_eq!(time(Recipient::AnySite, Some(day)).hours(), 24);
     }
 
     #[test]

@@ -1,7 +1,7 @@
 //! The laws of consent, checked over random histories.
 //!
 //! A history is drawn as steps in a world so small that everything meets everything: three clinics,
-//! four compartments, two purposes, two actions, eight moments.
+//! five compartments, two purposes, two actions, eight moments. The patient comes of age in the middle.
 
 use std::collections::{BTreeSet, HashSet};
 
@@ -15,14 +15,15 @@ use crate::id::{GrantId, RevokeId};
 use crate::model::{self, Answer};
 use crate::scope::{Action, Recipient, SetOf};
 use crate::{
-    Ask, ConsentState, Decision, Denial, Grant, GrantTerms, Permission, Revoke, RevokeScope,
-    RevokeTerms, decide, grant, revoke,
+    Ask, ConsentState, Decision, Denial, Grant, GrantTerms, Grantor, Permission, Relationship,
+    Revoke, RevokeScope, RevokeTerms, decide, grant, revoke,
 };
 
-const PARTS: [Compartment; 3] =
-    [Compartment::Identity, Compartment::Vitals, Compartment::MentalHealth];
-const ASKED_PARTS: [Compartment; 5] = [
+const PARTS: [Compartment; 4] =
+    [Compartment::Identity, Compartment::Lifesaver, Compartment::Vitals, Compartment::MentalHealth];
+const ASKED_PARTS: [Compartment; 6] = [
     Compartment::Identity,
+    Compartment::Lifesaver,
     Compartment::Vitals,
     Compartment::MentalHealth,
     Compartment::Alerts,
@@ -31,6 +32,7 @@ const ASKED_PARTS: [Compartment; 5] = [
 const PURPOSES: [Purpose; 2] = [Purpose::Treatment, Purpose::Research];
 const ACTIONS: [Action; 2] = [Action::Replicate, Action::AiUse];
 const MOMENTS: i64 = 8;
+const OF_AGE: i64 = 5;
 
 fn patient() -> PatientId {
     grant::tests::plain().patient
@@ -51,6 +53,7 @@ enum Step {
         from: i64,
         lasts: Option<i64>,
         acks: Vec<Index>,
+        grantor: Grantor,
     },
     RevokeNamed(Vec<Index>),
     RevokeSite(u8),
@@ -66,15 +69,20 @@ fn step() -> impl Strategy<Value = Step> {
         0..MOMENTS,
         prop::option::of(1..MOMENTS),
         prop::collection::vec(any::<Index>(), 0..4),
+        prop_oneof![
+            3 => Just(Grantor::Patient),
+            2 => Just(Grantor::Guardian(Relationship::Parent)),
+        ],
     )
-        .prop_map(|(to, parts, purposes, actions, from, lasts, acks)| Step::Grant {
+        .prop_map(|(to, parts, purposes, actions, from, lasts, acks, grantor)| Step::Grant {
             to,
             parts,
             purposes,
             actions,
             from,
-            lasts,
+            lasts: lasts.or(grantor.is_guardian().then_some(MOMENTS)),
             acks,
+            grantor,
         });
     prop_oneof![
         6 => grant,
@@ -104,7 +112,7 @@ fn play(draw: u8, step: Step, before: &[ConsentEvent]) -> Option<ConsentEvent> {
         }
     }
     let scope = match step {
-        Step::Grant { to, parts, purposes, actions, from, lasts, acks } => {
+        Step::Grant { to, parts, purposes, actions, from, lasts, acks, grantor } => {
             let picked = acks.iter().filter(|_| !revokes.is_empty());
             let terms = GrantTerms {
                 draw: [draw; 16],
@@ -115,6 +123,7 @@ fn play(draw: u8, step: Step, before: &[ConsentEvent]) -> Option<ConsentEvent> {
                 valid_from: Timestamp::from_nanos(from),
                 valid_to: lasts.map(|lasts| Timestamp::from_nanos(from + lasts)),
                 acks: picked.map(|index| *index.get(&revokes)).collect(),
+                grantor,
                 ..grant::tests::plain()
             };
             return Some(ConsentEvent::Grant(Grant::new(terms).unwrap()));
@@ -159,15 +168,18 @@ fn asks() -> Vec<Ask> {
 
 fn state(events: &[ConsentEvent]) -> ConsentState {
     ConsentState::from_events(patient(), events.iter().cloned())
+        .coming_of_age(Some(Timestamp::from_nanos(OF_AGE)))
 }
 
 /// The real answer in the model's words. `until` must be the end of the grant it names.
-fn plain(state: &ConsentState, decision: Decision) -> Answer {
+fn plain(state: &ConsentState, ask: &Ask, decision: Decision) -> Answer {
     match decision {
         Decision::Permit { because: Permission::Author } => Answer::Author,
-        Decision::Permit { because: Permission::Granted { grant, until } } => {
+        Decision::Permit { because: Permission::Granted { grant, until, offline } } => {
             let named = state.judged().find(|judged| judged.grant.id() == grant).unwrap();
-            assert_eq!(until, named.grant.terms().valid_to);
+            let end = model::end(&named.grant, ask, OF_AGE);
+            assert_eq!(until.map(|until| i128::from(until.nanos())), end);
+            assert_eq!(offline, named.grant.offline_time());
             Answer::Granted(grant)
         }
         Decision::Deny { because: Denial::ConsentRecord } => Answer::ConsentRecord,
@@ -189,8 +201,8 @@ proptest! {
     fn the_decision_is_what_a_plain_reading_of_the_rules_gives(events in history()) {
         let state = state(&events);
         for ask in asks() {
-            let real = plain(&state, decide(&state, &ask));
-            prop_assert_eq!(real, model::answer(&events, &ask), "{:?}", ask);
+            let real = plain(&state, &ask, decide(&state, &ask));
+            prop_assert_eq!(real, model::answer(&events, &ask, OF_AGE), "{:?}", ask);
         }
     }
 
@@ -210,7 +222,8 @@ proptest! {
     fn states_of_parts_add_up(events in history(), cut in any::<Index>()) {
         let (left, right) = events.split_at(cut.index(events.len() + 1));
         let joined = |a: &[ConsentEvent], b: &[ConsentEvent]| {
-            ConsentState::from_events(patient(), state(a).events().chain(state(b).events()))
+            let both: Vec<_> = state(a).events().chain(state(b).events()).collect();
+            state(&both)
         };
         prop_assert_eq!(joined(left, right), state(&events));
         prop_assert_eq!(joined(right, left), state(&events));
@@ -301,7 +314,7 @@ fn random_histories_meet_every_answer() {
         let events = history().new_tree(&mut runner).unwrap().current();
         let state = state(&events);
         for ask in asks() {
-            met.insert(std::mem::discriminant(&model::answer(&events, &ask)));
+            met.insert(std::mem::discriminant(&model::answer(&events, &ask, OF_AGE)));
             let _ = decide(&state, &ask);
         }
     }

@@ -7,6 +7,7 @@
 pub mod decide;
 pub mod fact;
 pub mod grant;
+pub mod grantor;
 pub mod id;
 pub mod notice;
 pub mod revoke;
@@ -21,5 +22,6 @@ mod model;
 
 pub use decide::{Ask, Decision, Denial, Permission, decide};
 pub use grant::{Grant, GrantTerms};
+pub use grantor::{Grantor, OfflineTime, Relationship};
 pub use revoke::{Revoke, RevokeScope, RevokeTerms};
 pub use state::ConsentState;

@@ -10,7 +10,7 @@ use vocab::{Compartment, Purpose};
 use crate::fact::ConsentEvent;
 use crate::id::{GrantId, RevokeId};
 use crate::scope::{Action, Recipient};
-use crate::{Ask, Grant, Revoke, RevokeScope};
+use crate::{Ask, Grant, Grantor, Revoke, RevokeScope};
 
 /// What the model answers.
 #[derive(Debug, PartialEq, Eq)]
@@ -23,8 +23,9 @@ pub(crate) enum Answer {
     NeverGranted,
 }
 
-/// Answers `ask` from the list of events, which may hold repeats in any order.
-pub(crate) fn answer(events: &[ConsentEvent], ask: &Ask) -> Answer {
+/// Answers `ask` from the list of events, which may hold repeats in any order, about a patient who
+/// comes of age at `of_age`.
+pub(crate) fn answer(events: &[ConsentEvent], ask: &Ask, of_age: i64) -> Answer {
     let care = [Purpose::Treatment, Purpose::CareCoordination, Purpose::PatientRequest];
     let own = ask.author_site.is_some_and(|author| author == ask.recipient);
     if own && care.contains(&ask.purpose) && ask.action != Action::AiUse {
@@ -41,9 +42,9 @@ pub(crate) fn answer(events: &[ConsentEvent], ask: &Ask) -> Answer {
     let (open, closed): (Vec<&Grant>, Vec<&Grant>) =
         covering.into_iter().partition(|grant| closers(grant).is_empty());
     let (timely, untimely): (Vec<&Grant>, Vec<&Grant>) =
-        open.into_iter().partition(|grant| is_now(grant, ask.at.nanos()));
+        open.into_iter().partition(|grant| is_now(grant, ask, of_age));
     if !timely.is_empty() {
-        return Answer::Granted(longest(&timely));
+        return Answer::Granted(longest(&timely, ask, of_age));
     }
     if !closed.is_empty() {
         let first = |grant: &Grant| closers(grant).into_iter().min().unwrap();
@@ -93,16 +94,29 @@ fn reaches(revoke: &Revoke, grant: &Grant, ask: &Ask) -> bool {
     }
 }
 
-fn is_now(grant: &Grant, now: i64) -> bool {
-    let begin = grant.terms().valid_from.nanos();
-    let end = grant.terms().valid_to.map_or(i128::MAX, |end| i128::from(end.nanos()));
-    (i128::from(begin)..end).contains(&i128::from(now))
+fn is_now(grant: &Grant, ask: &Ask, of_age: i64) -> bool {
+    let begin = i128::from(grant.terms().valid_from.nanos());
+    (begin..end(grant, ask, of_age).unwrap_or(i128::MAX)).contains(&i128::from(ask.at.nanos()))
+}
+
+/// When the grant ends: as it says, and a guardian's with childhood, or a month later for what a
+/// treatment needs.
+pub(crate) fn end(grant: &Grant, ask: &Ask, of_age: i64) -> Option<i128> {
+    let named = grant.terms().valid_to.map(|end| i128::from(end.nanos()));
+    if let Grantor::Guardian(_) = grant.terms().grantor {
+        let month = 30 * 24 * 60 * 60 * 1_000_000_000;
+        let needed = [Compartment::Lifesaver, Compartment::Clinical].contains(&ask.compartment);
+        let of_age = i128::from(of_age);
+        let childhood = if needed { of_age + month } else { of_age };
+        return if named < Some(of_age) { named } else { Some(childhood) };
+    }
+    named
 }
 
 /// The grant that ends last; of those that end together, the lowest id.
-fn longest(grants: &[&Grant]) -> GrantId {
+fn longest(grants: &[&Grant], ask: &Ask, of_age: i64) -> GrantId {
     let key = |grant: &&&Grant| {
-        let end = grant.terms().valid_to.map_or(i64::MAX, |end| end.nanos());
+        let end = end(grant, ask, of_age).unwrap_or(i128::MAX);
         (std::cmp::Reverse(end), grant.id())
     };
     grants.iter().min_by_key(key).unwrap().id()

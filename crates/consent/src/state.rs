@@ -17,6 +17,7 @@ use crate::scope::Recipient;
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ConsentState {
     patient: PatientId,
+    of_age: Option<Timestamp>,
     grants: BTreeMap<GrantId, Judged>,
     revokes: BTreeMap<RevokeId, Revoke>,
 }
@@ -47,7 +48,20 @@ impl ConsentState {
     /// Nothing allowed yet.
     #[must_use]
     pub const fn new(patient: PatientId) -> Self {
-        Self { patient, grants: BTreeMap::new(), revokes: BTreeMap::new() }
+        Self { patient, of_age: None, grants: BTreeMap::new(), revokes: BTreeMap::new() }
+    }
+
+    /// The same about a patient who comes of age at `of_age`; `None` if nobody knows when.
+    #[must_use]
+    pub fn coming_of_age(mut self, of_age: Option<Timestamp>) -> Self {
+        self.of_age = of_age;
+        self
+    }
+
+    /// When the patient comes of age, if that is known.
+    #[must_use]
+    pub const fn of_age(&self) -> Option<Timestamp> {
+        self.of_age
     }
 
     /// What these events amount to.
@@ -127,7 +141,14 @@ impl ConsentState {
         Some(match closed {
             Some(revoke) => Standing::Withdrawn(revoke),
             None if at < terms.valid_from => Standing::NotYet,
-            None if judged.grant.is_in_time(at) => Standing::InForce,
+            // It counts while it releases anything.
+            None if terms
+                .compartments
+                .iter()
+                .any(|compartment| judged.grant.is_in_time(at, compartment, self.of_age)) =>
+            {
+                Standing::InForce
+            }
             None => Standing::Over,
         })
     }
@@ -138,7 +159,8 @@ impl ConsentState {
     pub fn next_change(&self, after: Timestamp) -> Option<Timestamp> {
         let edges = self.grants.values().flat_map(|judged| {
             let terms = judged.grant.terms();
-            [Some(terms.valid_from), terms.valid_to].into_iter().flatten()
+            let ends = terms.compartments.iter().map(|part| judged.grant.end(part, self.of_age));
+            ends.flatten().chain([terms.valid_from])
         });
         edges.filter(|edge| *edge > after).min()
     }

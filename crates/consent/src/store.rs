@@ -12,7 +12,10 @@ use crate::state::ConsentState;
 /// The tables of this room.
 pub const ROOM: Room = Room {
     name: "consent",
-    scripts: &[("V1__event", include_str!("../migrations/001_event.sql"))],
+    scripts: &[
+        ("V1__event", include_str!("../migrations/001_event.sql")),
+        ("V2__of_age", include_str!("../migrations/002_of_age.sql")),
+    ],
 };
 
 /// The id is the hash of the bytes: the same event twice is one row.
@@ -32,6 +35,12 @@ const COUNTS: &str = "
     FROM consent_event";
 
 const HAS_EVENT: &str = "SELECT 1 FROM consent_event WHERE id = ?1";
+
+const OF_AGE: &str = "SELECT at FROM of_age WHERE patient = ?1";
+const SET_OF_AGE: &str = "
+    INSERT INTO of_age (patient, at) VALUES (?1, ?2)
+    ON CONFLICT (patient) DO UPDATE SET at = excluded.at";
+const NO_AGE: &str = "DELETE FROM of_age WHERE patient = ?1";
 
 /// An event as it is kept here.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -142,7 +151,42 @@ fn insert(
 /// [`StoreError::Damaged`] when a kept event does not read back: then nothing may be released.
 pub fn state_of(conn: &Connection, patient: PatientId) -> Result<ConsentState, StoreError> {
     let kept = list(conn, patient)?;
-    Ok(ConsentState::from_events(patient, kept.into_iter().map(|kept| kept.event)))
+    let of_age = of_age(conn, patient)?;
+    let state = ConsentState::from_events(patient, kept.into_iter().map(|kept| kept.event));
+    Ok(state.coming_of_age(of_age))
+}
+
+/// When a patient comes of age, if that is known.
+///
+/// # Errors
+///
+/// [`StoreError`] as the database reports it.
+pub fn of_age(conn: &Connection, patient: PatientId) -> Result<Option<Timestamp>, StoreError> {
+    let at = conn.prepare_cached(OF_AGE)?.query_row([patient.bytes()], |row| row.get(0));
+    Ok(at.optional()?.map(Timestamp::from_millis))
+}
+
+/// Notes when a patient comes of age, by the birth date in the record; `None` if nobody knows.
+/// Answers whether that is news.
+///
+/// # Errors
+///
+/// [`StoreError`] as the database reports it.
+pub fn note_of_age(
+    conn: &Connection,
+    patient: PatientId,
+    of_age: Option<Timestamp>,
+) -> Result<bool, StoreError> {
+    if self::of_age(conn, patient)? == of_age {
+        return Ok(false);
+    }
+    match of_age {
+        Some(at) => {
+            conn.prepare_cached(SET_OF_AGE)?.execute(params![patient.bytes(), at.millis()])?
+        }
+        None => conn.prepare_cached(NO_AGE)?.execute([patient.bytes()])?,
+    };
+    Ok(true)
 }
 
 /// Every event about `patient`, the last stored first.
@@ -290,6 +334,19 @@ mod tests {
         assert_eq!(counts(&conn).unwrap(), Counts { grants: 0, revokes: 0 });
         assert_eq!(apply_to(patient(), event.kind(), &bytes).unwrap(), (event.clone(), true));
         assert_eq!(apply_to(patient(), event.kind(), &bytes).unwrap(), (event, false));
+    }
+
+    #[test]
+    fn the_birth_date_counts_as_it_is_now() {
+        let conn = database();
+        let of_age = |at: Option<i64>| at.map(Timestamp::from_millis);
+        let known = || state_of(&conn, patient()).unwrap().of_age();
+        assert_eq!(known(), None);
+        for (at, news) in [(Some(7), true), (Some(7), false), (Some(8), true), (None, true)] {
+            assert_eq!(note_of_age(&conn, patient(), of_age(at)).unwrap(), news);
+            assert_eq!(known(), of_age(at));
+        }
+        assert!(!note_of_age(&conn, patient(), None).unwrap());
     }
 
     #[test]

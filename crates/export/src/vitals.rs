@@ -8,10 +8,10 @@ use replication::streams::{Topic, topic};
 use store::{Connection, StoreError};
 use vitals::reading::{ReadingKey, SealedReading};
 use vitals::{segment, tail};
-use vocab::{Compartment, DeviceName, FactKind, PatientId, SiteId};
+use vocab::{Compartment, DeviceName, FactKind, PatientId};
 
 use crate::refs::Refs;
-use crate::{Csv, ExportError};
+use crate::{Csv, ExportError, Reader};
 
 /// Whether readings that are not sealed yet are among them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -45,26 +45,29 @@ impl Once {
     }
 }
 
-/// Writes `device_id,patient_ref,code,unit,time,value` for every reading held, or those of one patient.
+/// Writes `device_id,patient_ref,code,unit,time,value` for every reading held that may be opened, or
+/// those of one patient.
 ///
 /// # Errors
 ///
 /// [`ExportError::Store`] with a damaged segment, [`ExportError::Write`].
 pub fn vitals<W: Write>(
     conn: &Connection,
-    site: SiteId,
+    reader: Reader<'_>,
     tails: Tails,
     only: Option<PatientId>,
     out: &mut Csv<W>,
 ) -> Result<(), ExportError> {
     out.row(["device_id", "patient_ref", "code", "unit", "time", "value"])?;
-    let mut refs = Refs::new(site);
+    let mut refs = Refs::new(reader.site);
     let mut once = Once::of(conn)?;
     for_each_of_kind(conn, FactKind::Segment.number(), |entry: HeldEntry| {
         let Topic::Patient(patient, Compartment::Vitals) = topic(&entry.stream) else {
             return Ok(());
         };
-        if only.is_some_and(|only| only != patient) {
+        if only.is_some_and(|only| only != patient)
+            || !reader.may_open(conn, &entry.stream, &entry.origin)?
+        {
             return Ok(());
         }
         let segment = segment::decode(&entry.payload)

@@ -60,6 +60,19 @@ impl BirthDate {
         }
     }
 
+    /// The first moment, in UTC, of the earliest day on which the person can be `years` old. Where only
+    /// the year or the month is known, that is its first day: nobody decides for a grown-up. Who was
+    /// born on 29 February is of age on 1 March.
+    #[must_use]
+    pub fn earliest_age(self, years: u16) -> Option<Timestamp> {
+        let year = self.year.checked_add(years)?;
+        let (month, day) = match (self.month.max(1), self.day.max(1)) {
+            (2, 29) if days_in(year, 2) == 28 => (3, 1),
+            other => other,
+        };
+        format!("{year:04}-{month:02}-{day:02}T00:00:00Z").parse().ok()
+    }
+
     /// Refuses a date that lies after today anywhere on earth: the day begins up to fourteen hours
     /// before it does in UTC.
     ///
@@ -116,6 +129,22 @@ impl fmt::Debug for BirthDate {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn who_may_be_grown_up_is() {
+        for (born, of_age) in [
+            ("2008-05-17", "2026-05-17"),
+            ("2008-05", "2026-05-01"),
+            ("2008", "2026-01-01"),
+            ("2008-02-29", "2026-03-01"),
+            ("2199", "2217-01-01"),
+        ] {
+            let age = BirthDate::parse(born).unwrap().earliest_age(18).unwrap();
+            assert_eq!(age, format!("{of_age}T00:00:00Z").parse().unwrap(), "{born}");
+        }
+        let leap = BirthDate::parse("2008-02-29").unwrap().earliest_age(20).unwrap();
+        assert_eq!(leap, "2028-02-29T00:00:00Z".parse().unwrap());
+    }
 
     #[test]
     fn days_months_and_years_are_read() {

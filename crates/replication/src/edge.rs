@@ -3,7 +3,9 @@
 pub(crate) mod store;
 
 mod apply;
+pub mod lease;
 mod purge;
+pub mod trusted_time;
 mod verify;
 
 use ::store::Connection;
@@ -37,6 +39,7 @@ impl EdgeDesk {
             | EdgeOp::TakeBack { .. }
             | EdgeOp::Apply(_)
             | EdgeOp::Purge(_)
+            | EdgeOp::StoreGrants { .. }
             | EdgeOp::ForgetAcks(_) => false,
         }
     }
@@ -95,6 +98,10 @@ impl EdgeDesk {
                 Ok(EdgeReply::TakenBack { number, fresh })
             }
             EdgeOp::Purge(order) => Ok(EdgeReply::Purged(purge::purge(conn, &order, rooms, me)?)),
+            EdgeOp::StoreGrants { number, grants } => {
+                lease::store_grants(conn, &grants)?;
+                Ok(EdgeReply::StoredGrants { number })
+            }
             EdgeOp::ForgetAcks(positions) => {
                 store::forget_acks(conn, &positions)?;
                 Ok(EdgeReply::Forgot)

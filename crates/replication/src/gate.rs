@@ -1,8 +1,10 @@
 //! The consent gate: the only way for a stream's entries to leave the hub.
 
+use consent::{Decision, Permission};
 use store::{Connection, StoreError};
 use sync_protocol::StreamId;
 use sync_protocol::exchange::Run;
+use sync_protocol::lease::LeaseTerms;
 use vocab::{Purpose, SiteId, Timestamp};
 
 use crate::streams::{self, Topic};
@@ -32,8 +34,7 @@ impl Released {
     }
 }
 
-/// Whether the site may have the stream replicated to it now. The site that wrote a stream first
-/// keeps it; every other needs the patient's permission.
+/// Whether the site may have the stream replicated to it now.
 ///
 /// # Errors
 ///
@@ -45,9 +46,26 @@ pub fn may_have(
     site: SiteId,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
+    Ok(terms_for(conn, stream, author_site, site, now)?.is_some())
+}
+
+/// Under which terms the site may have the stream replicated to it now; `None` if it may not. The site
+/// that wrote a stream first keeps it; every other needs the patient's permission.
+///
+/// # Errors
+///
+/// The database's, and damaged consent events: then nothing is released.
+pub fn terms_for(
+    conn: &Connection,
+    stream: &StreamId,
+    author_site: Option<SiteId>,
+    site: SiteId,
+    now: Timestamp,
+) -> Result<Option<LeaseTerms>, StoreError> {
     let Topic::Patient(patient, compartment) = streams::topic(stream) else {
         // The directory is for everybody; what we do not understand is for nobody.
-        return Ok(streams::topic(stream) == Topic::Policy);
+        let directory = streams::topic(stream) == Topic::Policy;
+        return Ok(directory.then_some(LeaseTerms::UNLIMITED));
     };
     let ask = consent::Ask {
         recipient: site,
@@ -59,10 +77,18 @@ pub fn may_have(
     };
     // An author needs nobody's permission: then the patient's events need not be read.
     if consent::decide(&consent::ConsentState::new(patient), &ask).is_permit() {
-        return Ok(true);
+        return Ok(Some(LeaseTerms::UNLIMITED));
     }
     let state = consent::store::state_of(conn, patient)?;
-    Ok(consent::decide(&state, &ask).is_permit())
+    Ok(match consent::decide(&state, &ask) {
+        Decision::Permit { because: Permission::Author } => Some(LeaseTerms::UNLIMITED),
+        Decision::Permit { because: Permission::Granted { until, offline, .. } } => {
+            // An end within a millisecond is that millisecond's.
+            let until_ms = until.map(|until| u64::try_from(until.millis()).unwrap_or(0));
+            Some(LeaseTerms { offline_s: Some(u32::from(offline.hours()) * 3_600), until_ms })
+        }
+        Decision::Deny { .. } => None,
+    })
 }
 
 /// Releases what `read` finds, if the site may have the stream; reads nothing otherwise.

@@ -5,6 +5,7 @@ pub mod durable;
 mod give_back;
 mod greeting;
 mod ingest;
+mod lease;
 mod positions;
 mod purge;
 mod restored;
@@ -16,6 +17,7 @@ use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{
     Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, RunEntry,
 };
+use sync_protocol::lease::Grant;
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Class, Epoch, NodeId, StreamId};
@@ -24,7 +26,7 @@ use vocab::{SiteId, SiteName, Timestamp};
 use crate::gate::Released;
 use crate::{LedgerError, Materialize, streams};
 
-pub use access::refresh_patient;
+pub use access::{fill_in_leases, is_access_due, refresh_due, refresh_patient};
 pub use purge::{OutstandingCopy, outstanding};
 pub use restored::{awaited, begin_again, is_in_safe_mode, leave_safe_mode, overridden};
 pub use sqlite::SqliteHub;
@@ -209,6 +211,20 @@ pub trait HubStore {
         bytes_max: usize,
     ) -> Result<(Vec<RunEntry>, Option<u64>), StoreError>;
 
+    /// Terms that the node does not have, of streams that hold something of others for it.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn untold(&self, node: &Node) -> Result<Vec<Grant>, StoreError>;
+
+    /// The node stored these terms.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn told(&self, node: &Node, grants: &[Grant]) -> Result<(), StoreError>;
+
     /// What the node is to let go and has not signed for.
     ///
     /// # Errors
@@ -257,6 +273,7 @@ impl HubDesk {
         match op {
             HubOp::NextRuns { .. }
             | HubOp::ReadPurges
+            | HubOp::ReadGrants
             | HubOp::CompareOwn(_)
             | HubOp::ReadOwn { .. }
             | HubOp::Live { .. } => true,
@@ -266,6 +283,7 @@ impl HubDesk {
             | HubOp::Ack(_)
             | HubOp::Rewind(_)
             | HubOp::Purged(_)
+            | HubOp::Granted(_)
             | HubOp::Report { .. }
             | HubOp::Compare(_) => false,
         }
@@ -323,6 +341,11 @@ impl HubDesk {
             HubOp::Purged(receipt) => {
                 hub.purged(now, node, &receipt)?;
                 HubReply::PurgeSettled(receipt.purged.stream)
+            }
+            HubOp::ReadGrants => HubReply::Grants(hub.untold(node)?),
+            HubOp::Granted(grants) => {
+                hub.told(node, &grants)?;
+                HubReply::Granted
             }
             HubOp::Compare(streams) => {
                 HubReply::Compared { restarted: hub.compare(now, node, &streams)? }

@@ -10,6 +10,8 @@ use store::{Connection, StoreError};
 use sync_protocol::{NodeId, StreamId};
 use vocab::{Compartment, FactKind, PatientId, SiteId, Timestamp};
 
+use crate::of_age::note_of_age;
+
 /// An id that no site has.
 pub const NO_SITE: SiteId = SiteId::from_bytes([0; 16]);
 
@@ -35,13 +37,16 @@ impl Materialize for Rooms {
                 Ok(())
             }
             (FactKind::DocumentChange, Topic::Patient(patient, Compartment::Identity)) => {
-                self.record_change(conn, arrived, patient)
+                self.record_change(conn, arrived, patient)?;
+                Ok(note_of_age(conn, patient)?)
             }
             (
                 FactKind::ConsentGrant | FactKind::ConsentRevoke,
                 Topic::Patient(patient, Compartment::Consent),
             ) => {
                 let site = author_site(conn, arrived)?;
+                // What was held before this program knew of ages is looked at now.
+                note_of_age(conn, patient)?;
                 consent::store::apply(conn, patient, site, kind, arrived.payload, self.now)
                     .map(|_| ())
                     .map_err(consent_refusal)
@@ -91,7 +96,10 @@ impl Materialize for Rooms {
     fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), StoreError> {
         match topic(stream) {
             // What the clinic wrote itself is kept; it shows again when the rest may come back.
-            Topic::Patient(patient, Compartment::Identity) => rebuild_record(conn, stream, patient),
+            Topic::Patient(patient, Compartment::Identity) => {
+                rebuild_record(conn, stream, patient)?;
+                note_of_age(conn, patient)
+            }
             // Both hold alerts, and both end together.
             Topic::Patient(patient, Compartment::Alerts | Compartment::Vitals) => {
                 alerts::store::forget_of_others(conn, patient, self.site)

@@ -4,6 +4,7 @@ use patients::PatientEdit;
 use store::Connection;
 use vocab::{PatientId, Timestamp};
 
+use crate::of_age::note_of_age;
 use crate::{EdgeState, WorkflowError};
 
 /// Edits a patient; answers whether anything changed.
@@ -21,6 +22,7 @@ pub fn edit_patient(
     let Some(change) = patients::edit(conn, id, edits, state.record_author()?)? else {
         return Ok(false);
     };
+    note_of_age(conn, id)?;
     state.queue_change(conn, now, id, change)?;
     Ok(true)
 }

@@ -27,6 +27,20 @@ pub enum WorkflowError {
     /// The terms break a rule of consent.
     #[error(transparent)]
     Grant(#[from] consent::grant::BadGrant),
+    /// A guardian's grant about somebody whose age nobody knows.
+    #[error(
+        "what a guardian grants ends when the patient comes of age, and this patient's birth date is not known: add it with `edge-node patient edit`"
+    )]
+    BirthDateUnknown,
+    /// A guardian's grant about a grown-up.
+    #[error("this patient is of age and decides alone")]
+    OfAge,
+    /// A guardian's grant that ends too late.
+    #[error("what a guardian grants ends at the latest when the patient comes of age, at {of_age}")]
+    BeyondChildhood {
+        /// When that is.
+        of_age: vocab::Timestamp,
+    },
     /// The revocation breaks a rule of consent.
     #[error(transparent)]
     Revoke(#[from] consent::revoke::BadRevoke),

@@ -10,6 +10,7 @@ pub mod apply_fact;
 pub mod edit_patient;
 pub mod error;
 pub mod grant_consent;
+mod of_age;
 mod queue;
 pub mod record_batch;
 pub mod register_patient;

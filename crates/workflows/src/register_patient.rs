@@ -4,6 +4,7 @@ use patients::NewPatient;
 use store::Connection;
 use vocab::{PatientId, Timestamp};
 
+use crate::of_age::note_of_age;
 use crate::{EdgeState, WorkflowError};
 
 /// Registers `new` under `id`, which the caller drew.
@@ -19,5 +20,6 @@ pub fn register_patient(
     new: &NewPatient,
 ) -> Result<(), WorkflowError> {
     let change = patients::register(conn, id, new, state.record_author()?)?;
+    note_of_age(conn, id)?;
     state.queue_change(conn, now, id, change)
 }

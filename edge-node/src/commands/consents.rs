@@ -6,7 +6,7 @@ use consent::decide::{Ask, Decision, Denial, decide};
 use consent::fact::ConsentEvent;
 use consent::notice::{Capture, Evidence, Language, Notice};
 use consent::scope::{Action, Recipient, SetOf};
-use consent::{GrantTerms, RevokeScope, RevokeTerms};
+use consent::{GrantTerms, Grantor, OfflineTime, Relationship, RevokeScope, RevokeTerms};
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
 use store::Connection;
@@ -29,6 +29,16 @@ pub struct ConsentRow {
     pub site: String,
     /// Compartments joined by `+`, such as `identity+vitals`.
     pub compartments: String,
+    /// The day, or the moment, from which it no longer counts; empty until it is taken back.
+    #[serde(default)]
+    pub until: String,
+    /// For how many hours a copy may be opened while its clinic does not hear the hub; empty for what
+    /// is usual.
+    #[serde(default)]
+    pub offline_hours: String,
+    /// What the one who decides for a child is to it; empty where the patient decides.
+    #[serde(default)]
+    pub guardian: String,
 }
 
 /// A row whose every part was read.
@@ -36,7 +46,43 @@ struct Wish {
     patient_ref: String,
     site: SiteName,
     compartments: SetOf<Compartment>,
+    until: Option<Timestamp>,
+    offline: Option<OfflineTime>,
+    grantor: Grantor,
     draw: [u8; 16],
+}
+
+/// Reads `2027-03-01` or `2027-03-01T12:00:00Z`.
+fn until(text: &str) -> Result<Timestamp, Refusal> {
+    let midnight = format!("{text}T00:00:00Z");
+    let moment = if text.len() == 10 { midnight.as_str() } else { text };
+    moment.parse().map_err(|_| {
+        Refusal::new(format!(
+            "{text:?} is no end: write a day as 2027-03-01 or a moment as 2027-03-01T12:00:00Z"
+        ))
+    })
+}
+
+fn offline(text: &str) -> Result<OfflineTime, Refusal> {
+    text.parse().ok().and_then(OfflineTime::from_hours).ok_or_else(|| {
+        let most = OfflineTime::HOURS_MAX;
+        Refusal::new(format!("{text:?} is no offline time: write whole hours from 0 to {most}"))
+    })
+}
+
+fn guardian(text: &str) -> Result<Grantor, Refusal> {
+    Relationship::from_word(text).map(Grantor::Guardian).ok_or_else(|| {
+        let known = Relationship::ALL.map(Relationship::word).join(", ");
+        Refusal::new(format!("there is no guardian {text:?}; there are {known}"))
+    })
+}
+
+/// Reads what may be left out.
+fn given<T>(
+    text: &str,
+    read: impl FnOnce(&str) -> Result<T, Refusal>,
+) -> Result<Option<T>, Refusal> {
+    if text.is_empty() { Ok(None) } else { read(text).map(Some) }
 }
 
 /// Records grants, all or none. The person at the keyboard confirms for the patient on screen.
@@ -55,6 +101,9 @@ pub(super) async fn grant(node: &Node, rows: Vec<ConsentRow>) -> Result<Answer, 
             patient_ref: row.patient_ref,
             site: row.site.parse().map_err(Refusal::because)?,
             compartments: SetOf::of(&compartments),
+            until: given(&row.until, until)?,
+            offline: given(&row.offline_hours, offline)?,
+            grantor: given(&row.guardian, guardian)?.unwrap_or_default(),
             draw: node.random.bytes(),
         });
     }
@@ -100,10 +149,12 @@ fn terms(
         actions: SetOf::of(&[Action::View, Action::Replicate, Action::Write]),
         granted_at: now,
         valid_from: now,
-        valid_to: None,
+        valid_to: wish.until,
         notice: Notice { version: NOTICE_VERSION, language },
         evidence: Evidence { capture: Capture::OnScreen, witness: None },
         acks,
+        grantor: wish.grantor,
+        offline: wish.offline,
     })
 }
 
@@ -223,9 +274,11 @@ fn line(
             let parts: Vec<&str> = terms.compartments.iter().map(|part| part.name()).collect();
             let standing = state.standing(grant.id(), now);
             format!(
-                "{} grant to {recipient}: {} ({})\n",
+                "{} grant to {recipient}: {}{}{} ({})\n",
                 terms.granted_at,
                 parts.join(", "),
+                terms.valid_to.map(|end| format!(", until {end}")).unwrap_or_default(),
+                if terms.grantor.is_guardian() { ", by a guardian" } else { "" },
                 standing.map_or("unknown", word)
             )
         }

@@ -1,6 +1,8 @@
 //! Exports: long answers, sent piece by piece from one state of the database.
 
-use export::{Csv, ExportError};
+use std::sync::Arc;
+
+use export::{Csv, ExportError, Reader};
 use host::control::{Answer, PieceWriter};
 use serde::{Deserialize, Serialize};
 use store::Connection;
@@ -22,8 +24,10 @@ type CsvPieces = Csv<PieceWriter>;
 
 /// Every reading or alert held here, or those of one patient.
 pub(super) fn export(node: &Node, what: What, patient: Option<String>) -> Answer {
-    let site = node.site_or_none();
+    let (site, time) = (node.site_or_none(), Arc::clone(&node.time));
     pieces(node, move |conn, out| {
+        let locks = time.locks(conn)?;
+        let reader = Reader { site, locks: Some(&locks) };
         let only = match patient {
             Some(number) => Some(
                 patients::store::resolve(conn, site, &number)?
@@ -32,8 +36,8 @@ pub(super) fn export(node: &Node, what: What, patient: Option<String>) -> Answer
             None => None,
         };
         match what {
-            What::Vitals => export::vitals(conn, site, export::Tails::Included, only, out),
-            What::Alerts => export::alerts(conn, site, only, out),
+            What::Vitals => export::vitals(conn, reader, export::Tails::Included, only, out),
+            What::Alerts => export::alerts(conn, reader, only, out),
         }
     })
 }

@@ -1,6 +1,7 @@
 //! Patients from the command line.
 
 use std::collections::BTreeMap;
+use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
 use patients::patient::BadForm;
@@ -8,7 +9,7 @@ use patients::store::ListPage;
 use patients::{BirthDate, NewPatient, PatientEdit, PatientForm, PersonName, Phone, Sex};
 use serde::{Deserialize, Serialize};
 use store::Connection;
-use vocab::{PatientId, Sensitive, SiteId};
+use vocab::{Compartment, PatientId, Sensitive, SiteId};
 use workflows::WorkflowError;
 use workflows::edit_patient::edit_patient;
 use workflows::register_patient::register_patient;
@@ -121,10 +122,11 @@ fn edits(row: &PatientRow, now: vocab::Timestamp) -> Result<Vec<PatientEdit>, Re
     Ok(edits)
 }
 
-/// The patients as CSV, in the order of their registration.
+/// The patients as CSV, in the order of their registration, without those whose record is locked.
 pub(super) fn list(node: &Node) -> Result<Answer, Refusal> {
-    let site = node.own_site()?;
+    let (site, time) = (node.own_site()?, Arc::clone(&node.time));
     Ok(pieces(node, move |conn, out| {
+        let locks = time.locks(conn)?;
         out.row([
             "patient_id",
             "patient_ref",
@@ -141,7 +143,8 @@ pub(super) fn list(node: &Node) -> Result<Answer, Refusal> {
             let page = patients::store::list(conn, site, ListPage { after, rows: LIST_ROWS })?;
             let Some(last) = page.last() else { return Ok(()) };
             after = Some(last.id);
-            for patient in &page {
+            let is_open = |id| locks.of_part(id, Compartment::Identity).is_none();
+            for patient in page.iter().filter(|patient| is_open(patient.id)) {
                 let number = patient.number.as_ref();
                 let numbered_by = number.map_or("", |(_, by)| {
                     names.entry(*by).or_insert_with(|| name_of(conn, *by)).as_str()

@@ -24,8 +24,10 @@ pub enum What {
 /// Every reading or alert held here.
 pub(super) fn export(hub: &Hub, what: What) -> Answer {
     pieces(hub, move |conn, out| match what {
-        What::Vitals => export::vitals(conn, NO_SITE, Tails::None, None, out),
-        What::Alerts => export::alerts(conn, NO_SITE, None, out),
+        What::Vitals => {
+            export::vitals(conn, export::Reader::of_all(NO_SITE), Tails::None, None, out)
+        }
+        What::Alerts => export::alerts(conn, export::Reader::of_all(NO_SITE), None, out),
     })
 }
 

@@ -5,6 +5,7 @@ use std::collections::{BTreeMap, BTreeSet, VecDeque};
 use super::acks::SentAcks;
 use super::intake::{Intake, Taken};
 use super::lanes::Lanes;
+use super::leases::{TakenGrants, TakenLeases};
 use super::marks::Marks;
 use super::ops::{Applied, EdgeOp, EdgeReply, HelloState};
 use super::push::PushPumps;
@@ -62,6 +63,7 @@ pub struct EdgeExchange {
     say_again: Option<Now>,
     /// The last message with own entries that is stored: a repeat is answered at once.
     taken_back: u64,
+    leases: TakenLeases,
     lanes: Lanes,
     ops: VecDeque<EdgeOp>,
     /// Questions that storage was given and has not answered.
@@ -105,6 +107,7 @@ impl EdgeExchange {
             lost_own: 0,
             say_again: None,
             taken_back: 0,
+            leases: TakenLeases::default(),
             lanes: Lanes::default(),
             ops: VecDeque::from([EdgeOp::LoadHello]),
             asked: 0,
@@ -144,6 +147,11 @@ impl EdgeExchange {
                 self.greeted(answer, second_copy, own_entries);
             }
             Message::OwnEntries(own) => self.take_back(own),
+            Message::Grants(grants) => match self.leases.take(grants) {
+                Ok(TakenGrants::Store(op)) => self.ops.push_back(op),
+                Ok(TakenGrants::Known(known)) => self.lanes.send(Class::Control, &known.into()),
+                Err(violation) => return self.violation(violation),
+            },
             Message::Compared(_) => self.compare_again = None,
             Message::PushAck(ack) => self.push_ack(now, ack),
             Message::StreamData(data) => self.stream_data(now, class, data),
@@ -176,6 +184,7 @@ impl EdgeExchange {
             | Message::Full(_)
             | Message::Compare(_)
             | Message::PurgeDone(_)
+            | Message::Granted(_)
             | Message::Behind(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump(now);
@@ -251,6 +260,10 @@ impl EdgeExchange {
                 self.lanes.send(Class::Control, &PurgeDone { receipt }.into());
             }
             EdgeReply::Purged(None) => {}
+            EdgeReply::StoredGrants { number } => {
+                let granted = self.leases.stored(number);
+                self.lanes.send(Class::Control, &granted.into());
+            }
             EdgeReply::Forgot => self.forgetting = false,
             EdgeReply::Failed => self.close(Closed::Storage),
         }

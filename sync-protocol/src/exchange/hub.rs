@@ -7,6 +7,7 @@ use super::compare::Gathered;
 use super::feed::Feed;
 use super::give_back::GiveBack;
 use super::lanes::Lanes;
+use super::leases::Leases;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
 use super::purges::Purges;
 use super::{Closed, Now, Tally, Violation};
@@ -47,6 +48,7 @@ pub struct HubExchange {
     asked: usize,
     feed: Feed,
     purges: Purges,
+    leases: Leases,
     compared: Gathered,
     /// Storage is working on a comparison; an edge compares once.
     comparing: bool,
@@ -79,6 +81,7 @@ impl HubExchange {
             asked: 0,
             feed: Feed::default(),
             purges: Purges::default(),
+            leases: Leases::default(),
             compared: Gathered::default(),
             comparing: false,
             comparing_own: false,
@@ -135,12 +138,16 @@ impl HubExchange {
                 self.ops.push_back(HubOp::Report { incarnation });
             }
             Message::PurgeDone(done) => self.purge_done(done),
+            Message::Granted(granted) => {
+                self.ops.extend(self.leases.granted(granted).map(HubOp::Granted));
+            }
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
             | Message::PushAck(_)
             | Message::StreamData(_)
             | Message::AcksStored(_)
             | Message::Purge(_)
+            | Message::Grants(_)
             | Message::Placed(_)
             | Message::OwnEntries(_)
             | Message::Compared(_)
@@ -189,6 +196,12 @@ impl HubExchange {
                 // Where access began anew meanwhile, the stream is sent from the start.
                 self.feed.rewind_stream(stream);
             }
+            HubReply::Grants(grants) => {
+                if let Some(message) = self.leases.found(now, self.feed.bytes(), grants) {
+                    self.lanes.send(Class::Backfill, &message.into());
+                }
+            }
+            HubReply::Granted => self.leases.noted(),
             HubReply::Reported => {}
             HubReply::OwnStreams(streams) => {
                 self.comparing_own = false;
@@ -206,6 +219,7 @@ impl HubExchange {
                 self.lanes.send(Class::Control, &Compared { restarted }.into());
                 // What it holds again after a restore may be to be let go again.
                 self.purges.wake();
+                self.leases.wake();
                 self.feed.rewind();
             }
             HubReply::Failed => self.close(Closed::Storage),
@@ -217,6 +231,7 @@ impl HubExchange {
     pub fn wake(&mut self) {
         self.feed.wake();
         self.purges.wake();
+        self.leases.wake();
         self.pump();
     }
 
@@ -248,6 +263,9 @@ impl HubExchange {
         }
         if let Some(message) = self.give_back.overdue(now) {
             self.tally.resent += 1;
+            self.lanes.send(Class::Backfill, &message.into());
+        }
+        if let Some(message) = self.leases.overdue(now, self.feed.bytes()) {
             self.lanes.send(Class::Backfill, &message.into());
         }
         self.feed.expire(now);
@@ -293,6 +311,7 @@ impl HubExchange {
             Phase::Greeting | Phase::Steady => [
                 self.feed.next_timeout(),
                 self.purges.next_timeout(),
+                self.leases.next_timeout(),
                 self.give_back.next_timeout(),
             ]
             .into_iter()
@@ -322,7 +341,8 @@ impl HubExchange {
     pub fn is_idle(&self) -> bool {
         self.is_steady()
             && self.give_back.is_idle()
-            && (!self.serves() || self.feed.is_idle() && self.purges.is_idle())
+            && (!self.serves()
+                || self.feed.is_idle() && self.purges.is_idle() && self.leases.is_idle())
             && self.lanes.is_empty()
             && self.ops.is_empty()
             && self.asked == 0
@@ -609,6 +629,9 @@ impl HubExchange {
         }
         if self.purges.read() {
             self.ops.push_back(HubOp::ReadPurges);
+        }
+        if self.leases.read() {
+            self.ops.push_back(HubOp::ReadGrants);
         }
         self.ops.extend(self.give_back.read());
         if let Some(sent) = self.feed.read() {

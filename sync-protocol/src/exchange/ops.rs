@@ -1,6 +1,7 @@
 //! What a conversation asks of storage, and what storage answers.
 
 use crate::entry::{Entry, EntryId};
+use crate::lease::Grant;
 use crate::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
@@ -122,6 +123,14 @@ pub enum EdgeOp {
     /// entries and their chains stay. Asked twice it answers the same; an order under an older version
     /// than the one held has no effect. Answer: [`EdgeReply::Purged`].
     Purge(Purge),
+    /// Remember under which terms streams may be opened; those of a subscription that has ended, or of
+    /// an older version than the one known, have no effect. Answer: [`EdgeReply::StoredGrants`].
+    StoreGrants {
+        /// The message that brought them.
+        number: u64,
+        /// The terms.
+        grants: Vec<Grant>,
+    },
     /// The hub need not be told about these again, unless a stream has been stored further since.
     /// Answer: [`EdgeReply::Forgot`].
     ForgetAcks(Vec<StreamPosition>),
@@ -192,6 +201,11 @@ pub enum EdgeReply {
     Applied(StreamPosition, Applied),
     /// To [`EdgeOp::Purge`], after the commit.
     Purged(Option<PurgeReceipt>),
+    /// To [`EdgeOp::StoreGrants`], after the commit.
+    StoredGrants {
+        /// The message that brought them.
+        number: u64,
+    },
     /// To [`EdgeOp::ForgetAcks`].
     Forgot,
     /// To [`EdgeOp::ReadFeed`].
@@ -348,6 +362,13 @@ pub enum HubOp {
     ReadPurges,
     /// Store what the edge signed for letting a stream go. Answer: [`HubReply::PurgeSettled`].
     Purged(PurgeReceipt),
+    /// Read terms that the edge does not have, of streams of which it holds or is to get something
+    /// that others wrote: at most [`GRANTS_MAX`](crate::limits::GRANTS_MAX). Answer:
+    /// [`HubReply::Grants`].
+    ReadGrants,
+    /// The edge stored these terms; those that changed since are told again. Answer:
+    /// [`HubReply::Granted`].
+    Granted(Vec<Grant>),
     /// All that the edge wrote is here, in this life of the database. Answer: [`HubReply::Reported`].
     Report {
         /// Which life it means.
@@ -392,6 +413,10 @@ pub enum HubReply {
         /// How many.
         restarted: u32,
     },
+    /// To [`HubOp::ReadGrants`].
+    Grants(Vec<Grant>),
+    /// To [`HubOp::Granted`].
+    Granted,
     /// To [`HubOp::Report`].
     Reported,
     /// To [`HubOp::CompareOwn`].

@@ -116,7 +116,7 @@ fn values_that_no_type_has_are_refused() {
 
 #[test]
 fn a_type_that_is_not_known_is_skipped_whatever_its_body() {
-    for kind in [0, 15, 29, 39, 16_000] {
+    for kind in [0, 15, 40, 99, 16_000] {
         let mut bytes = sync_protocol::codec::encode(&(0_u32, 5_u32, kind as u16));
         bytes.extend([0xff; 40]);
         let frame = Frame { generation: 0, number: 5, message: None };

@@ -7,6 +7,7 @@ mod edge_store;
 mod faults;
 mod hub_store;
 mod idle;
+mod leasing;
 mod link;
 mod pace;
 mod pair;

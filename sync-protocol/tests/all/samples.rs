@@ -3,6 +3,7 @@
 use sync_protocol::entry::WithheldReason;
 use sync_protocol::hlc::Hlc;
 use sync_protocol::lane::{LaneEncoder, full};
+use sync_protocol::lease::{Grant, Granted, Grants, LeaseTerms};
 use sync_protocol::message::{
     AcksStored, Behind, Bye, ByeReason, Compare, Compared, EpochClaim, Hello, HelloAck, Live,
     Message, NeedFull, Purge, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData,
@@ -139,6 +140,9 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let ranges = [1, 2, 3, 7, 200].into_iter().collect::<Ranges>();
     let epoch = EPOCH;
     let (salted, _) = entry();
+    let unlimited = Grant { stream: STREAM, version: 3, lease: LeaseTerms::UNLIMITED };
+    let lease = LeaseTerms { offline_s: Some(259_200), until_ms: Some(1_800_000_000_000) };
+    let limited = Grant { lease, ..unlimited };
     vec![
         ("hello", hello(position).into()),
         ("hello-ack", hello_ack(ranges.clone()).into()),
@@ -192,6 +196,8 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("own-holdings", OwnHoldings { streams: vec![state], more: false }.into()),
         ("own-entries", OwnEntries { number: 2, entries: vec![full(&salted, &KEY, 0)] }.into()),
         ("reported", Reported { incarnation: 0x0a0b }.into()),
+        ("grants", Grants { number: 1, grants: vec![unlimited, limited] }.into()),
+        ("granted", Granted { number: 1 }.into()),
         ("own-stored", OwnStored { number: 2 }.into()),
         ("purge-done", PurgeDone { receipt: receipt() }.into()),
         ("bye", Bye { reason: ByeReason::Busy, retry_after_ms: Some(1_500) }.into()),

@@ -224,6 +224,8 @@ fn consent_to(site: vocab::SiteId, patient: PatientId) -> Vec<u8> {
         notice: Notice { version: 1, language: Language::from_letters(*b"eng").unwrap() },
         evidence: Evidence { capture: Capture::OnScreen, witness: None },
         acks: std::collections::BTreeSet::new(),
+        grantor: consent::Grantor::Patient,
+        offline: None,
     };
     consent::fact::ConsentEvent::Grant(consent::Grant::new(terms).unwrap()).to_bytes()
 }

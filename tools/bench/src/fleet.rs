@@ -177,6 +177,9 @@ pub(crate) async fn consent(node: &Arc<Node>, count: usize, site: &str) -> Resul
             patient_ref: format!("p{number}"),
             site: site.to_owned(),
             compartments: "identity+vitals".to_owned(),
+            until: String::new(),
+            offline_hours: String::new(),
+            guardian: String::new(),
         };
         let rows = chunk.iter().map(row).collect();
         perform(node, Command::ConsentGrant { rows }).await?;

@@ -7,7 +7,7 @@ use std::os::unix::fs::{DirBuilderExt as _, OpenOptionsExt as _};
 use std::path::{Path, PathBuf};
 
 use edge_node::node::Node;
-use export::{Csv, Tails};
+use export::{Csv, Reader, Tails};
 use host::{Clock, DataFolder, Random};
 use hub::node::Hub;
 use store::{Access, Connection};
@@ -181,7 +181,9 @@ pub fn verify(program: Program, conn: &Connection, me: &NodeId) -> Result<(), St
 /// What the export says.
 pub fn values(program: Program, conn: &Connection) -> Result<Vec<String>, String> {
     let tails = if program == Program::Edge { Tails::Included } else { Tails::None };
-    let text = exported(|csv| export::vitals(conn, SiteId::from_bytes([0; 16]), tails, None, csv))?;
+    let text = exported(|csv| {
+        export::vitals(conn, Reader::of_all(SiteId::from_bytes([0; 16])), tails, None, csv)
+    })?;
     let cell = |line: &str| line.rsplit(',').next().unwrap_or_default().to_owned();
     Ok(text.lines().skip(1).map(cell).collect())
 }
@@ -192,7 +194,9 @@ pub fn values(program: Program, conn: &Connection) -> Result<Vec<String>, String
 ///
 /// What the export says.
 pub fn critical_alerts(conn: &Connection) -> Result<usize, String> {
-    let text = exported(|csv| export::alerts(conn, SiteId::from_bytes([0; 16]), None, csv))?;
+    let text = exported(|csv| {
+        export::alerts(conn, Reader::of_all(SiteId::from_bytes([0; 16])), None, csv)
+    })?;
     Ok(text.lines().filter(|line| line.ends_with(",CRITICAL")).count())
 }
 

@@ -215,6 +215,8 @@ fn consents() -> Vec<Vec<u8>> {
         notice: Notice { version: 1, language: "eng".parse().unwrap() },
         evidence,
         acks,
+        grantor: consent::Grantor::Patient,
+        offline: None,
     };
     let acks = [RevokeId::from_bytes([3; 32]), RevokeId::from_bytes([4; 32])].into();
     let grants = [

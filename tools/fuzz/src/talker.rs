@@ -1,6 +1,7 @@
 //! A peer that speaks frames: right ones, and what a script makes of them.
 
 use sync_protocol::lane::{LaneEncoder, full};
+use sync_protocol::lease::{Grant, LeaseTerms};
 use sync_protocol::message::{
     ChainDef, EpochClaim, Frame, Message, StreamPosition, StreamState, Verdict, WireEntry,
 };
@@ -92,6 +93,14 @@ pub(crate) fn position(script: &mut Script<'_>) -> StreamPosition {
 
 pub(crate) fn state(script: &mut Script<'_>) -> StreamState {
     StreamState { stream: script.stream(), count: script.number(), sum: [script.byte(); 16] }
+}
+
+pub(crate) fn grant(script: &mut Script<'_>) -> Grant {
+    let lease = LeaseTerms {
+        offline_s: script.flip().then(|| u32::from(script.byte())),
+        until_ms: script.flip().then(|| script.number()),
+    };
+    Grant { stream: script.stream(), version: u32::from(script.byte()), lease }
 }
 
 pub(crate) fn claim(script: &mut Script<'_>) -> EpochClaim {

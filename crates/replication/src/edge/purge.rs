@@ -32,6 +32,7 @@ pub(super) fn purge(
     } else {
         store::let_go(conn, row.no, &me.node())?;
         store::end(conn, row.no, version, &standing.held)?;
+        super::lease::forget(conn, row.no)?;
         rooms.let_go(conn, &stream)?;
         standing.held
     };

@@ -2,15 +2,20 @@
 
 use std::collections::BTreeSet;
 
-use ::store::{Connection, StoreError};
+use ::store::{Connection, StoreError, savepoint};
 use consent::fact::ConsentEvent;
 use consent::scope::Recipient;
-use sync_protocol::StreamId;
+use sync_protocol::lease::LeaseTerms;
+use sync_protocol::{NodeId, StreamId};
 use vocab::{PatientId, SiteId, Timestamp};
 
+use super::lease;
 use super::store::{self, StreamAccess};
 use crate::gate;
 use crate::streams::{self, Topic};
+
+/// Patients whose permissions are looked at again in one transaction.
+const DUE_AT_ONCE: usize = 64;
 
 /// Brings the subscription rows of every stream of `patient` in line with what is allowed now.
 /// Writes only rows whose result changed; answers the nodes that must be told: those with
@@ -29,7 +34,51 @@ pub fn refresh_patient(
     for stream in store::streams_of_patient(conn, patient)? {
         told.extend(refresh(conn, &stream, &recipients, now)?);
     }
+    let next = consent::store::state_of(conn, patient)?.next_change(now);
+    lease::set_due(conn, patient, next)?;
     Ok(told)
+}
+
+/// Does so for the patients whose permissions begin or end by time alone, a few at a time: access
+/// that ends by a date, or because a child came of age, ends like any other. Answers whom to tell,
+/// and whether there may be more.
+///
+/// # Errors
+///
+/// The database's, and damaged consent events.
+pub fn refresh_due(conn: &Connection, now: Timestamp) -> Result<(Vec<NodeId>, bool), StoreError> {
+    let due = lease::due(conn, now, DUE_AT_ONCE)?;
+    let mut told = BTreeSet::new();
+    for patient in &due {
+        told.extend(refresh_patient(conn, *patient, now)?);
+    }
+    Ok((store::keys_of(conn, &told)?, due.len() == DUE_AT_ONCE))
+}
+
+/// Whether [`refresh_due`] has something to do.
+///
+/// # Errors
+///
+/// The database's.
+pub fn is_access_due(conn: &Connection, now: Timestamp) -> Result<bool, StoreError> {
+    Ok(!lease::due(conn, now, 1)?.is_empty())
+}
+
+/// Fills in terms and dates for what was stored before there were any; does so once.
+///
+/// # Errors
+///
+/// The database's, and damaged consent events.
+pub fn fill_in_leases(conn: &Connection, now: Timestamp) -> Result<(), StoreError> {
+    if lease::are_known(conn)? {
+        return Ok(());
+    }
+    savepoint(conn, |conn| {
+        for patient in consent::store::patients(conn)? {
+            refresh_patient(conn, patient, now)?;
+        }
+        lease::set_known(conn)
+    })
 }
 
 /// Gives the nodes of a site the streams that the site keeps: a clinic whose node was replaced gets
@@ -41,7 +90,7 @@ pub(super) fn refresh_home(
 ) -> Result<(), StoreError> {
     for stream in store::streams_of_site(conn, site)? {
         for node in store::nodes_at(conn, &BTreeSet::from([site]))? {
-            store::set_access(conn, node.no, &stream, true, now)?;
+            store::set_access(conn, node.no, &stream, Some(LeaseTerms::UNLIMITED), now)?;
         }
     }
     Ok(())
@@ -98,8 +147,8 @@ fn refresh(
     };
     let mut told = BTreeSet::new();
     for node in nodes {
-        let allowed = gate::may_have(conn, &stream.id, stream.author_site, node.site, now)?;
-        if store::set_access(conn, node.no, stream, allowed, now)? {
+        let terms = gate::terms_for(conn, &stream.id, stream.author_site, node.site, now)?;
+        if store::set_access(conn, node.no, stream, terms, now)? {
             told.insert(node.no);
         }
     }

@@ -10,7 +10,7 @@ use sync_protocol::exchange::{Greeting, HelloState};
 use sync_protocol::standing::{Fit, Joins, KnownStart, joins};
 use vocab::Timestamp;
 
-use super::{Node, restored, store as hub_store};
+use super::{Node, lease, restored, store as hub_store};
 
 /// Places the caller among the starts of its node and answers what is held of its claims.
 pub(super) fn greet(
@@ -35,6 +35,7 @@ pub(super) fn greet(
         if restored && hello.incarnation.is_none_or(|seen| seen == incarnation) {
             tracing::warn!(origin = %node.key.short(), "a node was put back from an older copy");
             store::note_restored(conn, now, node.no)?;
+            lease::untell(conn, node.no)?;
         }
     }
     let mut received = Vec::new();

@@ -147,11 +147,21 @@ impl Ingest<'_> {
             )?;
             return Ok(Taken::StoredWithout(WithheldReason::NoAccess));
         }
+        let topic = streams::topic(&header.stream);
+        let of_age = self.of_age(topic)?;
         let taken = materialize(self.conn, self.now, self.rooms, &header, id, no, &payload)?;
-        if matches!(streams::topic(&header.stream), Topic::Patient(_, Compartment::Consent)) {
+        if matches!(topic, Topic::Patient(_, Compartment::Consent))
+            || of_age != self.of_age(topic)?
+        {
             self.consent_changed.insert(header.stream);
         }
         Ok(if taken { Taken::Stored } else { Taken::StoredWithout(WithheldReason::Quarantined) })
+    }
+
+    /// When the patient of an identity stream comes of age, by what is known now.
+    fn of_age(&self, topic: Topic) -> Result<Option<Timestamp>, LedgerError> {
+        let Topic::Patient(patient, Compartment::Identity) = topic else { return Ok(None) };
+        Ok(consent::store::of_age(self.conn, patient)?)
     }
 
     fn start(&mut self, epoch: Epoch) -> Result<&mut store::Start, LedgerError> {

@@ -2,14 +2,15 @@
 
 use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{Greeting, HelloState, IngestEntry, RunEntry};
+use sync_protocol::lease::Grant;
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::{Epoch, NodeId, StreamId};
 use vocab::{SiteId, Timestamp};
 
 use super::{
-    HubStore, NewNode, Node, Outcome, durable, give_back, greeting, ingest, positions, purge,
-    restored, store,
+    HubStore, NewNode, Node, Outcome, durable, give_back, greeting, ingest, lease, positions,
+    purge, restored, store,
 };
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
@@ -227,6 +228,14 @@ impl HubStore for SqliteHub<'_> {
             return Ok(Vec::new());
         }
         purge::ended(self.conn, node)
+    }
+
+    fn untold(&self, node: &Node) -> Result<Vec<Grant>, StoreError> {
+        lease::untold(self.conn, node.no)
+    }
+
+    fn told(&self, node: &Node, grants: &[Grant]) -> Result<(), StoreError> {
+        lease::told(self.conn, node.no, grants)
     }
 
     fn purged(

@@ -5,6 +5,7 @@ use std::collections::BTreeSet;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use store::StoreError;
 use sync_protocol::exchange::{Run, RunEntry};
+use sync_protocol::lease::LeaseTerms;
 use sync_protocol::ranges::Ranges;
 use sync_protocol::{Class, EntryId, Epoch, NodeId, SetDigest, StreamId, codec, limits};
 use vocab::{PatientId, SiteId, SiteName, Timestamp};
@@ -53,11 +54,18 @@ const HOME: &str = "
     WHERE substr(id, 1, 17) = ?1 AND author_site IS NOT NULL ORDER BY no LIMIT 1";
 const SUB_STATE: &str = "SELECT state FROM sub WHERE stream = ?1 AND node = ?2";
 const OPEN_SUB: &str = "
-    INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty)
-    VALUES (?1, ?2, coalesce((SELECT base_version FROM hub_meta), 1), 1, 0, zeroblob(32), ?3, ?4)";
+    INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty, lease_s,
+        lease_until)
+    VALUES (?1, ?2, coalesce((SELECT base_version FROM hub_meta), 1), 1, 0, zeroblob(32), ?3, ?4,
+        ?5, ?6)";
 const REOPEN_SUB: &str = "
-    UPDATE sub SET state = 1, version = version + 1, dirty = 1, ended_at = NULL
+    UPDATE sub SET state = 1, version = version + 1, dirty = 1, ended_at = NULL, lease_s = ?3,
+        lease_until = ?4, lease_told = 0
     WHERE stream = ?1 AND node = ?2";
+/// Other terms than before.
+const CHANGE_LEASE: &str = "
+    UPDATE sub SET lease_s = ?3, lease_until = ?4, lease_told = 0
+    WHERE stream = ?1 AND node = ?2 AND (lease_s IS NOT ?3 OR lease_until IS NOT ?4)";
 const CLOSE_SUB: &str = "
     UPDATE sub SET state = 2, version = version + 1, ended_at = ?3 WHERE stream = ?1 AND node = ?2";
 const ADVANCE_AUTHOR: &str = "
@@ -397,38 +405,47 @@ fn access_from(row: &Row<'_>) -> rusqlite::Result<StreamAccess> {
     })
 }
 
-/// Opens or closes a node's subscription; answers whether it now has something to fetch or to let go.
-/// A row that already says so is left alone.
+/// Opens a node's subscription under `terms`, changes them, or closes it where there are none; answers
+/// whether the node now has something to fetch, to let go or to be told. A row that already says so is
+/// left alone.
 pub(super) fn set_access(
     conn: &Connection,
     node: i64,
     stream: &StreamAccess,
-    allowed: bool,
+    terms: Option<LeaseTerms>,
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let state: Option<i64> = conn
         .prepare_cached(SUB_STATE)?
         .query_row(params![stream.no, node], |row| row.get(0))
         .optional()?;
-    match (state, allowed) {
-        (None, true) => {
+    let until = |lease: &LeaseTerms| lease.until_ms.map(|at| i64::try_from(at).unwrap_or(i64::MAX));
+    match (state, terms) {
+        (None, Some(lease)) => {
             conn.prepare_cached(OPEN_SUB)?.execute(params![
                 node,
                 stream.no,
                 stream.class,
-                stream.count > 0
+                stream.count > 0,
+                lease.offline_s,
+                until(&lease)
             ])?;
             Ok(stream.count > 0)
         }
-        (Some(1), false) => {
+        (Some(1), None) => {
             conn.prepare_cached(CLOSE_SUB)?.execute(params![stream.no, node, now.millis()])?;
             Ok(true)
         }
-        (Some(2..), true) => {
-            conn.prepare_cached(REOPEN_SUB)?.execute(params![stream.no, node])?;
+        (Some(2..), Some(lease)) => {
+            let row = params![stream.no, node, lease.offline_s, until(&lease)];
+            conn.prepare_cached(REOPEN_SUB)?.execute(row)?;
             Ok(true)
         }
-        (None, false) | (Some(_), _) => Ok(false),
+        (Some(1), Some(lease)) => {
+            let row = params![stream.no, node, lease.offline_s, until(&lease)];
+            Ok(conn.prepare_cached(CHANGE_LEASE)?.execute(row)? > 0)
+        }
+        (None, None) | (Some(_), _) => Ok(false),
     }
 }
 

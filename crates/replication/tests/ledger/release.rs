@@ -7,13 +7,16 @@ use consent::notice::{Capture, Evidence, Notice};
 use consent::scope::{Action, Recipient, SetOf};
 use replication::edge::EdgeDesk;
 use replication::gate::may_have;
-use replication::hub::{HubStore as _, NewNode, Node, SqliteHub, refresh_patient};
+use replication::hub::{
+    HubStore as _, NewNode, Node, SqliteHub, is_access_due, refresh_due, refresh_patient,
+};
 use replication::streams::{patient_stream, policy_stream};
 use replication::{Author, Draft};
 use store::Connection;
 use sync_protocol::entry::WithheldReason;
 use sync_protocol::exchange::{EdgeOp, EdgeReply, IngestEntry};
-use sync_protocol::message::Verdict;
+use sync_protocol::lease::{Grant as Terms, LeaseTerms};
+use sync_protocol::message::{Purge, Verdict};
 use sync_protocol::signature::{Signed, Signer};
 use sync_protocol::{NodeId, StreamId};
 use vocab::{Compartment, FactKind, PatientId, Purpose, SiteId, Timestamp};
@@ -111,6 +114,8 @@ impl Hub {
             notice: Notice { version: 1, language: "hin".parse().unwrap() },
             evidence: Evidence { capture: Capture::OnScreen, witness: None },
             acks: BTreeSet::new(),
+            grantor: consent::Grantor::Patient,
+            offline: None,
         });
         consent::store::record_grant(&self.conn, grant.unwrap(), self.north.site, start()).unwrap();
         refresh_patient(&self.conn, PATIENT, start()).unwrap();
@@ -152,6 +157,49 @@ fn what_a_grant_allows_is_released_until_its_end_and_not_after() {
         assert_eq!(watchers == [south.author.node()], allowed, "after {seconds} s: {watchers:?}");
         assert!(allowed || (streams.is_empty() && watchers.is_empty()));
     }
+}
+
+/// Access that ends by a date ends like any other: the copy is called back, and the lease that went
+/// with it said when.
+#[test]
+fn access_that_ends_by_its_date_is_called_back() {
+    let (mut north, south) = (Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Vitals)), []);
+    hub.allow_south();
+    let sql = SqliteHub::new(&hub.conn);
+    let until = u64::try_from(start().plus_seconds(60).millis()).unwrap();
+    let told = sql.untold(&hub.south).unwrap();
+    let lease = LeaseTerms { offline_s: Some(7 * 86_400), until_ms: Some(until) };
+    assert_eq!(told, [Terms { stream: vitals(), version: 1, lease }]);
+    // Terms that changed meanwhile are told again.
+    let other = Terms { lease: LeaseTerms::UNLIMITED, ..told[0] };
+    sql.told(&hub.south, &[other]).unwrap();
+    assert_eq!(sql.untold(&hub.south).unwrap(), told);
+    sql.told(&hub.south, &told).unwrap();
+    assert_eq!(sql.untold(&hub.south).unwrap(), []);
+
+    let look = |seconds| {
+        let now = start().plus_seconds(seconds);
+        let (woken, more) = refresh_due(&hub.conn, now).unwrap();
+        assert!(!more);
+        (woken, sql.ended(&hub.south).unwrap())
+    };
+    assert_eq!(look(59), (vec![], vec![]));
+    let order = Purge { stream: vitals(), version: 2 };
+    assert_eq!(look(61), (vec![hub.south.key], vec![order]));
+    assert_eq!(look(62), (vec![], vec![order]), "once");
+    assert!(!is_access_due(&hub.conn, start().plus_seconds(62)).unwrap());
+}
+
+/// What the clinic that keeps a record wrote there all by itself has no terms to tell.
+#[test]
+fn a_clinic_is_told_no_terms_of_what_it_keeps_and_nobody_else_wrote() {
+    let (mut north, south) = (Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Vitals)), []);
+    assert_eq!(SqliteHub::new(&hub.conn).untold(&hub.north).unwrap(), []);
+    assert_eq!(SqliteHub::new(&hub.conn).untold(&hub.south).unwrap(), []);
 }
 
 /// Whoever opens a stream of its own about another clinic's patient has opened the other clinic's.

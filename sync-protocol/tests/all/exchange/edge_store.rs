@@ -7,6 +7,7 @@ use sync_protocol::exchange::{
     Applied, EdgeOp, EdgeReply, HelloState, OutboxCursor, OutboxEntry, OutboxPage, StoredRun,
 };
 use sync_protocol::hlc::Hlc;
+use sync_protocol::lease::Grant;
 use sync_protocol::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::{PurgeReceipt, Purged};
 use sync_protocol::signature::Signer;
@@ -63,6 +64,8 @@ pub(crate) struct EdgeStore {
     pub(crate) durable: Vec<(Epoch, u64)>,
     /// No author is known until something in the policy class is stored.
     pub(crate) knows_nobody: bool,
+    /// Terms as they were stored, the last one last.
+    pub(crate) granted: Vec<Grant>,
 }
 
 /// In the model a stream's class is its scope.
@@ -89,6 +92,7 @@ impl EdgeStore {
             incarnation: None,
             durable: Vec::new(),
             knows_nobody: false,
+            granted: Vec::new(),
         }
     }
 
@@ -213,6 +217,10 @@ impl EdgeStore {
             ),
             EdgeOp::Apply(run) => self.apply(run),
             EdgeOp::Purge(purge) => self.purge(purge),
+            EdgeOp::StoreGrants { number, grants } => {
+                self.granted.extend(grants);
+                EdgeReply::StoredGrants { number }
+            }
             EdgeOp::ForgetAcks(positions) => {
                 for position in positions {
                     let known = self.unconfirmed.get(&position.stream);

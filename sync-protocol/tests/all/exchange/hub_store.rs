@@ -6,6 +6,7 @@ use sync_protocol::chain::NotFresh;
 use sync_protocol::exchange::{
     Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run, RunEntry,
 };
+use sync_protocol::lease::Grant;
 use sync_protocol::limits::{FRAME_BYTES_TARGET, FRAME_ENTRIES_MAX};
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
@@ -54,11 +55,13 @@ pub(crate) struct HubStore {
     pub(crate) copies: BTreeSet<NodeId>,
     /// It came back from a backup.
     pub(crate) wants_report: bool,
+    /// Terms that edges do not have yet, in the order in which they are read.
+    pub(crate) untold: Vec<(NodeId, Grant)>,
 }
 
 impl HubStore {
     pub(crate) const fn is_read(op: &HubOp) -> bool {
-        matches!(op, HubOp::NextRuns { .. } | HubOp::ReadPurges)
+        matches!(op, HubOp::NextRuns { .. } | HubOp::ReadPurges | HubOp::ReadGrants)
     }
 
     /// Answers `op` of the conversation with `peer`; the second value says whether streams grew.
@@ -91,6 +94,15 @@ impl HubStore {
             HubOp::Report { .. } => {
                 self.wants_report = false;
                 HubReply::Reported
+            }
+            HubOp::ReadGrants => {
+                let untold = self.untold.iter().filter(|(node, _)| *node == peer);
+                // One at a time, so that there are several messages.
+                HubReply::Grants(untold.map(|(_, grant)| *grant).take(1).collect())
+            }
+            HubOp::Granted(grants) => {
+                self.untold.retain(|(node, grant)| *node != peer || !grants.contains(grant));
+                HubReply::Granted
             }
             HubOp::CompareOwn(streams) => {
                 let differs = |id: &StreamId, rows: &[(u64, &Row)]| {

@@ -6,6 +6,7 @@ use sync_protocol::exchange::{
     Applied, EdgeExchange, EdgeOp, EdgeReply, HelloState, Now, OutboxCursor, OutboxEntry,
     OutboxPage,
 };
+use sync_protocol::lease::Grants;
 use sync_protocol::message::{
     AcksStored, Bye, ByeReason, Frame, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS, Purge,
     PushAck, Resync, StreamData, StreamPosition,
@@ -83,7 +84,7 @@ fn step(
 /// A frame of the hub and its lane.
 fn said(script: &mut Script<'_>, hub: &mut Talker) -> (Class, Vec<u8>) {
     let class = class(script);
-    let message: Message = match script.below(13) {
+    let message: Message = match script.below(14) {
         0 => return (class, script.piece().to_vec()),
         1 | 2 => return (class, hub.raw(script, class)),
         3 => HelloAck {
@@ -120,6 +121,10 @@ fn said(script: &mut Script<'_>, hub: &mut Talker) -> (Class, Vec<u8>) {
         8 => AcksStored { number: script.number() }.into(),
         9 => NeedFull { epoch: script.epoch(), oseq: script.number() }.into(),
         10 => Purge { stream: script.stream(), version: u32::from(script.byte()) }.into(),
+        12 => {
+            let grants = several(script, talker::grant);
+            Grants { number: script.number(), grants }.into()
+        }
         11 => Resync { class: script.byte() & 7, generation: u32::from(script.byte() & 3) }.into(),
         _ if script.byte() == 0xff => {
             Bye { reason: ByeReason::Busy, retry_after_ms: Some(9) }.into()
@@ -187,6 +192,7 @@ impl Storage {
             }
             EdgeOp::Purge(_) => EdgeReply::Purged(script.flip().then_some(*RECEIPT)),
             EdgeOp::ForgetAcks(_) => EdgeReply::Forgot,
+            EdgeOp::StoreGrants { number, .. } => EdgeReply::StoredGrants { number },
             EdgeOp::ReadOwnHoldings => EdgeReply::OwnHoldings(several(script, state)),
             EdgeOp::TakeBack { number, entries } => EdgeReply::TakenBack {
                 number,

@@ -5,6 +5,7 @@ use std::collections::VecDeque;
 use sync_protocol::exchange::{
     Greeting, HubExchange, HubOp, HubReply, Ingested, Now, Run, RunEntry,
 };
+use sync_protocol::lease::Granted;
 use sync_protocol::message::{
     Behind, Bye, ByeReason, Compare, Frame, Hello, Live, Message, PROTOCOL_VERSIONS, Purge,
     PurgeDone, Push, StreamAck,
@@ -75,7 +76,7 @@ fn step(
 /// A frame of the edge and its lane.
 fn said(script: &mut Script<'_>, edge: &mut Talker) -> (Class, Vec<u8>) {
     let class = class(script);
-    let message: Message = match script.below(12) {
+    let message: Message = match script.below(13) {
         0 => return (class, script.piece().to_vec()),
         1 | 2 => return (class, edge.raw(script, class)),
         3 => Hello {
@@ -100,6 +101,7 @@ fn said(script: &mut Script<'_>, edge: &mut Talker) -> (Class, Vec<u8>) {
         8 => Compare { streams: several(script, state), more: script.flip() }.into(),
         9 => Behind { position: position(script) }.into(),
         10 => PurgeDone { receipt: *RECEIPT }.into(),
+        11 => Granted { number: script.number() }.into(),
         _ => Live { stream: script.stream(), values: script.piece().to_vec() }.into(),
     };
     (class, edge.frame(script, class, &message))
@@ -147,6 +149,8 @@ fn answer(script: &mut Script<'_>, op: HubOp) -> HubReply {
             next: script.flip().then(|| after.wrapping_add(1)),
         },
         HubOp::Report { .. } => HubReply::Reported,
+        HubOp::ReadGrants => HubReply::Grants(several(script, talker::grant)),
+        HubOp::Granted(_) => HubReply::Granted,
         HubOp::Purged(receipt) => HubReply::PurgeSettled(receipt.purged.stream),
         HubOp::Live { .. } => HubReply::Failed,
     }

@@ -9,8 +9,8 @@ use sync_protocol::{EntryId, SetDigest, StreamId};
 
 use vocab::Timestamp;
 
-use crate::hub::Node;
 use crate::hub::store::{node_feed, set_node_feed};
+use crate::hub::{Node, lease};
 use crate::ledger::store::digest_from;
 
 const SUB: &str = "
@@ -161,6 +161,7 @@ pub(in crate::hub) fn restart_differing(
     for (stream, held) in differing {
         let nothing = SetDigest::EMPTY;
         conn.prepare_cached(ORDER_AGAIN)?.execute(params![stream, node.no])?;
+        lease::untell_stream(conn, node.no, stream)?;
         conn.prepare_cached(SET_SUB)?.execute(params![
             stream,
             node.no,

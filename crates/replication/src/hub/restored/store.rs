@@ -8,7 +8,7 @@ const BEGIN_AGAIN: &str = "UPDATE hub_meta SET incarnation = ?1, safe_mode = 1, 
         base_version = max(base_version + 65536, ?2)";
 /// Higher than any version that was given out after the backup, in whatever life: a clinic refuses what
 /// comes under one that has ended there.
-const RAISE_VERSIONS: &str = "UPDATE sub SET version = max(version + 65536, ?1)";
+const RAISE_VERSIONS: &str = "UPDATE sub SET version = max(version + 65536, ?1), lease_told = 0";
 const SAFE_MODE: &str = "SELECT safe_mode FROM hub_meta";
 const REPORT: &str = "
     UPDATE enrolled_node SET reported = ?2

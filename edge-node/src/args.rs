@@ -65,6 +65,26 @@ pub(crate) enum Verb {
     /// What patients allow.
     #[command(subcommand)]
     Consent(ConsentVerb),
+    /// Parts of records that may not be opened now, and why, as CSV.
+    Locked,
+    /// Open a locked record because somebody needs it now. It is written down first, and the hub
+    /// hears of it before anything else; it closes again after two hours.
+    Emergency {
+        /// The patient's number.
+        patient_ref: String,
+        /// life-at-risk, cannot-ask or copy-locked.
+        #[arg(long)]
+        reason: String,
+        /// The reason in words.
+        #[arg(long, value_name = "TEXT")]
+        because: String,
+        /// Parts joined by +.
+        #[arg(long, default_value = "identity+lifesaver")]
+        parts: String,
+        /// Why more than identity and lifesaver is needed.
+        #[arg(long, value_name = "TEXT", default_value = "")]
+        further: String,
+    },
     /// Write what is held as CSV to standard output.
     Export {
         /// Which list.

@@ -30,7 +30,7 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = shutdown.requested() => return,
+            () = shutdown.requested() => break,
         }
         if let Err(error) = seal(&node, OPEN_SECONDS_MAX).await {
             tracing::warn!(%error, "sealing open segments failed; it is tried again");
@@ -57,6 +57,9 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
                 crate::view::refill(&node).await;
             }
         }
+    }
+    if let Some(time) = node.time.last() {
+        keep_time(&node, time).await;
     }
 }
 

@@ -6,6 +6,7 @@
 mod backup;
 mod consents;
 mod devices;
+mod emergency;
 mod export;
 mod join;
 mod patients;
@@ -20,6 +21,7 @@ use crate::node::Node;
 
 pub use consents::ConsentRow;
 pub use devices::DeviceRow;
+pub use emergency::EmergencyRow;
 pub use export::What;
 pub use patients::PatientRow;
 
@@ -104,6 +106,10 @@ pub enum Command {
         /// What for.
         purpose: String,
     },
+    /// Open a patient's record in an emergency.
+    Emergency(EmergencyRow),
+    /// What is locked, and what was opened, as CSV.
+    LockedList,
     /// Everything held, as CSV.
     Export {
         /// Of what.
@@ -166,6 +172,8 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
             consents::check(node, patient_ref, &site, &compartment, &purpose).await
         }
         Command::ConsentList { patient_ref } => consents::list(node, patient_ref).await,
+        Command::Emergency(row) => emergency::open(node, row).await,
+        Command::LockedList => emergency::locked(node),
         Command::Export { what, patient } => Ok(export::export(node, what, patient)),
         Command::Quarantine => Ok(export::quarantine(node)),
         Command::Refused => Ok(export::refused(node)),

@@ -6,7 +6,7 @@ use host::Clock;
 use replication::edge::lease::Locks;
 use replication::edge::trusted_time::{Heard, Known, TrustedTime};
 use store::{Connection, StoreError};
-use vocab::Timestamp;
+use vocab::{SiteId, Timestamp};
 
 /// How often what is known of the time is kept for the next start, in milliseconds of the monotonic
 /// clock.
@@ -67,9 +67,30 @@ impl HubTime {
         state.time.heard()
     }
 
-    /// What may not be opened now.
-    pub(crate) fn locks(&self, conn: &Connection) -> Result<Locks, StoreError> {
-        Locks::now(conn, self.known())
+    /// What to keep at the end of the process.
+    pub(crate) fn last(&self) -> Option<Heard> {
+        self.known();
+        self.lock().time.heard()
+    }
+
+    /// The time that an emergency's end is counted by, and whether it is confirmed.
+    pub(crate) fn counted(&self) -> (Timestamp, bool) {
+        self.known().map_or_else(
+            // Where the hub was never heard nothing else is known.
+            || (self.clock.now(), false),
+            |known| (known.hub, known.is_confirmed),
+        )
+    }
+
+    /// What the clinic `site` may not open now.
+    pub(crate) fn locks(&self, conn: &Connection, site: SiteId) -> Result<Locks, StoreError> {
+        let mut locks = Locks::now(conn, self.known())?;
+        if !locks.is_empty() {
+            for opened in consent::emergency::open_at(conn, site, self.counted().0)? {
+                locks.open(opened.access.patient, &opened.access.opened_parts());
+            }
+        }
+        Ok(locks)
     }
 
     fn monotonic_ms(&self) -> u64 {

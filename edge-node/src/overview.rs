@@ -1,5 +1,7 @@
 //! The figures that say how this node stands: read once, shown everywhere the same.
 
+use std::sync::Arc;
+
 use host::backup::Standing;
 use host::database::ReadError;
 use replication::edge::EdgeStatus;
@@ -10,7 +12,7 @@ use vitals::receipt::Tally;
 use vocab::SiteName;
 
 use crate::node::Node;
-use crate::status_body::{BackupBody, EntriesBody, LinkBody, ReadingsBody, StatusBody};
+use crate::status_body::{BackupBody, EntriesBody, LinkBody, LockedBody, ReadingsBody, StatusBody};
 use crate::sync_board::SyncFacts;
 
 /// Figures of one moment.
@@ -22,6 +24,8 @@ pub(crate) struct Overview {
     pub(crate) readings: Tally,
     pub(crate) open: vitals::tail::Counts,
     pub(crate) patients: u64,
+    /// Copies of what others wrote that may not be opened now.
+    pub(crate) locked: LockedBody,
     pub(crate) alerts: alerts::store::Counts,
     pub(crate) open_critical: u64,
     pub(crate) sync: SyncFacts,
@@ -36,6 +40,7 @@ impl Overview {
         let now = node.clock.now();
         let sync = node.sync.facts(now);
         let backup = node.backups.standing(now).await;
+        let (site, time) = (node.site_or_none(), Arc::clone(&node.time));
         node.readers
             .read(move |conn| {
                 let hub = directory::store::hub_link::hub_link(conn)?;
@@ -60,6 +65,7 @@ impl Overview {
                     readings,
                     open: vitals::tail::counts(conn)?,
                     patients: patients::store::count(conn)?,
+                    locked: LockedBody::of(&time.locks(conn, site)?),
                     alerts: alerts::store::counts(conn)?,
                     open_critical: alerts::store::open_critical(conn)?,
                     state: SyncState::of(&facts),
@@ -107,6 +113,7 @@ impl Overview {
                 sealed: self.open.sealed_readings,
             },
             patients: self.patients,
+            locked: self.locked,
             alerts: self.alerts.all(),
             alerts_critical_open: self.open_critical,
             last_success: self.sync.last_success.map(|at| at.to_string()),
@@ -156,6 +163,7 @@ impl Overview {
              readings   {} sent = {} accepted + {} duplicate + {} quarantined + {} rejected, in {} batches\n\
              segments   {} readings sealed in {} segments, {} still open\n\
              patients   {}\n\
+             locked     {}\n\
              alerts     {} ({} critical and open)\n\
              backup     {}\n\
              last error {refusal}\n",
@@ -177,6 +185,7 @@ impl Overview {
             self.open.segments,
             self.open.open_readings,
             self.patients,
+            self.locked.sentence(),
             self.alerts.all(),
             self.open_critical,
             self.backup.sentence(),

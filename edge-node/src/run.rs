@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use edge_node::commands::{Command, ConsentRow, DeviceRow, PatientRow, ROWS_MAX, perform};
+use edge_node::commands::{
+    Command, ConsentRow, DeviceRow, EmergencyRow, PatientRow, ROWS_MAX, perform,
+};
 use edge_node::node::{Node, StartError};
 use edge_node::rows::{BadTable, TABLE_BYTES_MAX, read_rows};
 use edge_node::server::{ServeError, serve};
@@ -124,6 +126,10 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         Verb::Sites => vec![Command::Sites],
         Verb::Export { what, patient } => vec![Command::Export { what, patient }],
         Verb::Quarantine => vec![Command::Quarantine],
+        Verb::Locked => vec![Command::LockedList],
+        Verb::Emergency { patient_ref, reason, because: text, parts, further } => {
+            vec![Command::Emergency(EmergencyRow { patient_ref, parts, reason, text, further })]
+        }
         Verb::Refused => vec![Command::Refused],
         Verb::Verify => vec![Command::Verify],
         Verb::Device(DeviceVerb::Add { name: device_id, kind }) => {

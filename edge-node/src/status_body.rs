@@ -1,5 +1,6 @@
 //! The status as JSON. Fields are only ever added.
 
+use replication::edge::lease::{Locked, Locks};
 use serde::Serialize;
 
 /// How the node stands.
@@ -17,6 +18,8 @@ pub(crate) struct StatusBody {
     pub(crate) readings: ReadingsBody,
     /// Patients known here.
     pub(crate) patients: u64,
+    /// Parts of records that other clinics wrote and may not be opened now.
+    pub(crate) locked: LockedBody,
     /// Alerts held, historical ones included.
     pub(crate) alerts: u64,
     /// Critical ones that are not late.
@@ -44,6 +47,42 @@ pub(crate) struct BackupBody {
     pub(crate) number: Option<u64>,
     /// Why the last attempt failed.
     pub(crate) last_error: Option<String>,
+}
+
+/// Parts of records that may not be opened now, by reason.
+#[derive(Clone, Copy, Debug, Serialize)]
+pub(crate) struct LockedBody {
+    /// Their permission ended by itself.
+    pub(crate) ended: u64,
+    /// The hub has not been heard for longer than they may be opened.
+    pub(crate) not_heard: u64,
+    /// The time is not confirmed.
+    pub(crate) time_unknown: u64,
+}
+
+impl LockedBody {
+    pub(crate) fn of(locks: &Locks) -> Self {
+        Self {
+            ended: locks.count(Locked::Ended),
+            not_heard: locks.count(Locked::NotHeard),
+            time_unknown: locks.count(Locked::TimeUnknown),
+        }
+    }
+
+    /// For people.
+    pub(crate) fn sentence(self) -> String {
+        let counted = [
+            (self.ended, Locked::Ended),
+            (self.not_heard, Locked::NotHeard),
+            (self.time_unknown, Locked::TimeUnknown),
+        ];
+        let said: Vec<String> = counted
+            .into_iter()
+            .filter(|(count, _)| *count > 0)
+            .map(|(count, why)| format!("{count} parts of records: {}", why.sentence()))
+            .collect();
+        if said.is_empty() { "nothing".to_owned() } else { said.join("; ") }
+    }
 }
 
 /// Entries of this node.

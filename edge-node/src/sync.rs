@@ -148,7 +148,7 @@ fn ended(op: &EdgeOp) -> Option<PatientId> {
     let EdgeOp::Purge(order) = op else { return None };
     match topic(&order.stream) {
         Topic::Patient(patient, _) => Some(patient),
-        Topic::Policy | Topic::Unknown => None,
+        Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
     }
 }
 

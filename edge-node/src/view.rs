@@ -42,7 +42,7 @@ impl EdgeView {
         let read = self.node.readers.read(move |conn| {
             let mut names = Names::new(site, now);
             let rows = u32::try_from(ROWS).unwrap_or(u32::MAX);
-            let locks = time.locks(conn)?;
+            let locks = time.locks(conn, site)?;
             let mut newest = alerts::store::newest(conn, ROWS * 5)?;
             newest.retain(|kept| {
                 kept.author == site || locks.of_part(kept.patient, Compartment::Alerts).is_none()
@@ -107,6 +107,10 @@ impl Provide for EdgeView {
                 ("patients", overview.patients),
                 ("entries from other clinics", entries.foreign),
                 ("batches refused since start", counted.refused_batches),
+                ("parts of records locked", {
+                    let locked = overview.locked;
+                    locked.ended + locked.not_heard + locked.time_unknown
+                }),
             ],
             sum: format!(
                 "{} entries written here = {} at the hub + {} waiting + {} quarantined there + {} \
@@ -169,6 +173,16 @@ impl Provide for EdgeView {
                 ("high", overview.alerts.high),
                 ("medium", overview.alerts.medium),
                 ("low", overview.alerts.low),
+            ],
+        );
+        let locked = overview.locked;
+        metrics.figures(
+            "edge_locked_parts",
+            "Parts of records of other clinics that may not be opened now",
+            [
+                ("ended", locked.ended),
+                ("not_heard", locked.not_heard),
+                ("time_unknown", locked.time_unknown),
             ],
         );
         metrics.figure(

@@ -41,6 +41,8 @@ pub enum Command {
     },
     /// Entries and frames that were set aside, as CSV.
     Quarantine,
+    /// Records that clinics opened in an emergency, as CSV.
+    Emergencies,
     /// Copies that clinics may still hold although access has ended, as CSV.
     Copies,
     /// Let a site's node in no more, from this moment.
@@ -82,6 +84,7 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         }
         Command::Export { what } => Ok(export::export(hub, what)),
         Command::Quarantine => Ok(export::quarantine(hub)),
+        Command::Emergencies => Ok(export::emergencies(hub)),
         Command::Copies => Ok(export::copies(hub)),
         Command::LeaveSafeMode { reason } => safe_mode::leave(hub, &reason).await,
         Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,

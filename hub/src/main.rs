@@ -73,6 +73,8 @@ enum Verb {
     },
     /// Entries and frames set aside, with their reasons, as CSV.
     Quarantine,
+    /// Records that clinics opened in an emergency, the newest first, as CSV.
+    Emergencies,
     /// Let a site's node in no more: its connection is cut, and its keys are never taken again.
     ShutOut {
         /// The site's name.
@@ -184,6 +186,7 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
         Verb::Quarantine => tell(&data, Command::Quarantine),
+        Verb::Emergencies => tell(&data, Command::Emergencies),
         Verb::LeaveSafeMode { reason } => tell(&data, Command::LeaveSafeMode { reason }),
         Verb::ShutOut { site } => tell(&data, Command::ShutOut { site }),
         Verb::Backup { to } => tell(&data, Command::Backup { to: absolute(to)? }),

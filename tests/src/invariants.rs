@@ -140,7 +140,7 @@ fn check_feed(
                 let ever = world.ever_allowed.contains(&(patient, clinic.site)) && shared;
                 (home, may, ever)
             }
-            Topic::Unknown => (false, false, false),
+            Topic::Emergencies(_) | Topic::Unknown => (false, false, false),
         };
         if (home || may) && count != stream.entries.len() {
             let all = stream.entries.len();

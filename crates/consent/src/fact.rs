@@ -97,7 +97,8 @@ impl ConsentEvent {
                 FactKind::Segment
                 | FactKind::Alerts
                 | FactKind::DocumentChange
-                | FactKind::NodeCertificate,
+                | FactKind::NodeCertificate
+                | FactKind::EmergencyAccess,
                 _,
             ) => return Err(BadFact::Kind),
         };

@@ -5,6 +5,7 @@
 //! at the hub. The absence of a grant is a refusal.
 
 pub mod decide;
+pub mod emergency;
 pub mod fact;
 pub mod grant;
 pub mod grantor;
@@ -21,6 +22,7 @@ mod laws;
 mod model;
 
 pub use decide::{Ask, Decision, Denial, Permission, decide};
+pub use emergency::EmergencyAccess;
 pub use grant::{Grant, GrantTerms};
 pub use grantor::{Grantor, OfflineTime, Relationship};
 pub use revoke::{Revoke, RevokeScope, RevokeTerms};

@@ -15,6 +15,7 @@ pub const ROOM: Room = Room {
     scripts: &[
         ("V1__event", include_str!("../migrations/001_event.sql")),
         ("V2__of_age", include_str!("../migrations/002_of_age.sql")),
+        ("V3__emergency", include_str!("../migrations/003_emergency.sql")),
     ],
 };
 

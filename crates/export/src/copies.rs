@@ -15,12 +15,22 @@ use crate::{Csv, ExportError};
 ///
 /// [`ExportError`].
 pub fn copies<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), ExportError> {
-    out.row(["site", "patient_id", "compartment", "entries", "since", "last_contact", "node"])?;
+    out.row([
+        "site",
+        "patient_id",
+        "compartment",
+        "entries",
+        "since",
+        "last_contact",
+        "lease_ends",
+        "node",
+    ])?;
     let time = |at: Option<Timestamp>| at.map(|at| at.to_string()).unwrap_or_default();
     for copy in replication::hub::outstanding(conn)? {
         let (patient, compartment) = match topic(&copy.stream) {
             Topic::Patient(patient, compartment) => (patient.to_string(), compartment.name()),
             Topic::Policy => (String::new(), "directory"),
+            Topic::Emergencies(_) => (String::new(), "emergencies"),
             Topic::Unknown => (String::new(), "unknown"),
         };
         out.row([
@@ -30,6 +40,7 @@ pub fn copies<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), Expor
             &copy.entries.to_string(),
             &time(copy.since),
             &time(copy.last_contact),
+            &time(copy.lease_ends),
             if copy.shut_out { "shut out" } else { "asked" },
         ])?;
     }

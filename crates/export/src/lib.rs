@@ -3,6 +3,7 @@
 mod alerts;
 mod copies;
 mod csv_file;
+mod emergencies;
 mod quarantine;
 mod reader;
 mod refs;
@@ -12,6 +13,7 @@ mod vitals;
 pub use self::alerts::alerts;
 pub use self::copies::copies;
 pub use self::csv_file::{Csv, ExportError};
+pub use self::emergencies::emergencies;
 pub use self::quarantine::{not_taken, quarantine, set_aside};
 pub use self::reader::Reader;
 pub use self::verification::{NotSound, verification};

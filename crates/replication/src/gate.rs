@@ -63,9 +63,11 @@ pub fn terms_for(
     now: Timestamp,
 ) -> Result<Option<LeaseTerms>, StoreError> {
     let Topic::Patient(patient, compartment) = streams::topic(stream) else {
-        // The directory is for everybody; what we do not understand is for nobody.
-        let directory = streams::topic(stream) == Topic::Policy;
-        return Ok(directory.then_some(LeaseTerms::UNLIMITED));
+        // The directory is for everybody, what a site accounts for is its own; what we do not
+        // understand is for nobody.
+        let topic = streams::topic(stream);
+        let may = topic == Topic::Policy || topic == Topic::Emergencies(site);
+        return Ok(may.then_some(LeaseTerms::UNLIMITED));
     };
     let ask = consent::Ask {
         recipient: site,

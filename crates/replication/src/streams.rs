@@ -1,10 +1,14 @@
 //! What streams are about: the protocol below sees numbers, this is where they get a meaning.
 
 use sync_protocol::{Class, StreamId};
-use vocab::{Compartment, PatientId};
+use vocab::{Compartment, PatientId, SiteId};
 
 /// Family of streams about one patient.
 const SCOPE_PATIENT: u8 = 1;
+/// Family of streams that one site writes, for the hub.
+const SCOPE_SITE: u8 = 2;
+/// The site's emergencies. Beside it stand what else a site has to account for.
+const EMERGENCIES: u8 = 1;
 /// Family of streams that the hub's authority writes for every node.
 const SCOPE_POLICY: u8 = 3;
 
@@ -13,6 +17,9 @@ const SCOPE_POLICY: u8 = 3;
 pub enum Topic {
     /// One compartment of one patient's record.
     Patient(PatientId, Compartment),
+    /// What a site has to account for to the hub: records that were opened in an emergency. One chain,
+    /// so that a record that was held back is a gap.
+    Emergencies(SiteId),
     /// The directory of sites and their keys, written by the hub, for every node.
     Policy,
     /// Something a newer version knows: kept and passed on, not looked into.
@@ -30,6 +37,12 @@ pub const fn patient_stream(patient: PatientId, compartment: Compartment) -> Str
     }
 }
 
+/// The stream of a site's emergencies.
+#[must_use]
+pub const fn emergency_stream(site: SiteId) -> StreamId {
+    StreamId { scope: SCOPE_SITE, subject: site.bytes(), compartment: EMERGENCIES, generation: 0 }
+}
+
 /// The stream of the site directory.
 #[must_use]
 pub const fn policy_stream() -> StreamId {
@@ -44,6 +57,9 @@ pub fn topic(stream: &StreamId) -> Topic {
             .map_or(Topic::Unknown, |compartment| {
                 Topic::Patient(PatientId::from_bytes(stream.subject), compartment)
             }),
+        SCOPE_SITE if *stream == emergency_stream(SiteId::from_bytes(stream.subject)) => {
+            Topic::Emergencies(SiteId::from_bytes(stream.subject))
+        }
         SCOPE_POLICY if *stream == policy_stream() => Topic::Policy,
         _ => Topic::Unknown,
     }
@@ -55,7 +71,7 @@ pub fn topic(stream: &StreamId) -> Topic {
 pub fn class(stream: &StreamId) -> Class {
     match topic(stream) {
         Topic::Policy | Topic::Patient(_, Compartment::Consent) => Class::Policy,
-        Topic::Patient(_, Compartment::Alerts) => Class::Urgent,
+        Topic::Emergencies(_) | Topic::Patient(_, Compartment::Alerts) => Class::Urgent,
         Topic::Patient(_, Compartment::Vitals) => Class::Fresh,
         Topic::Patient(_, _) | Topic::Unknown => Class::Records,
     }
@@ -73,6 +89,11 @@ mod tests {
             assert_eq!(topic(&stream), Topic::Patient(patient, compartment));
         }
         assert_eq!(topic(&policy_stream()), Topic::Policy);
+        let site = SiteId::from_bytes([4; 16]);
+        assert_eq!(topic(&emergency_stream(site)), Topic::Emergencies(site));
+        let other = StreamId { compartment: 2, ..emergency_stream(site) };
+        assert_eq!(topic(&other), Topic::Unknown);
+        assert_eq!(class(&emergency_stream(site)), Class::Urgent);
         check(Compartment::Alerts, Class::Urgent);
         check(Compartment::Consent, Class::Policy);
         check(Compartment::Identity, Class::Records);

@@ -16,17 +16,20 @@ pub enum FactKind {
     ConsentRevoke = 5,
     /// A site with its keys, signed by the hub.
     NodeCertificate = 6,
+    /// A record was opened in an emergency.
+    EmergencyAccess = 9,
 }
 
 impl FactKind {
     /// Every kind this version understands.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 7] = [
         Self::Segment,
         Self::Alerts,
         Self::DocumentChange,
         Self::ConsentGrant,
         Self::ConsentRevoke,
         Self::NodeCertificate,
+        Self::EmergencyAccess,
     ];
 
     /// The number on the wire.
@@ -45,6 +48,7 @@ impl FactKind {
             Self::ConsentGrant => "consent grant",
             Self::ConsentRevoke => "consent revocation",
             Self::NodeCertificate => "node certificate",
+            Self::EmergencyAccess => "emergency access",
         }
     }
 

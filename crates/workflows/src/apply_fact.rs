@@ -51,6 +51,14 @@ impl Materialize for Rooms {
                     .map(|_| ())
                     .map_err(consent_refusal)
             }
+            (FactKind::EmergencyAccess, Topic::Emergencies(site))
+                if author_site(conn, arrived)? == site =>
+            {
+                let opened = consent::EmergencyAccess::from_bytes(arrived.payload)
+                    .map_err(|_| Refusal::Unreadable)?;
+                consent::emergency::record(conn, &opened, site, self.now)?;
+                Ok(())
+            }
             // Those about the past come with the readings.
             (
                 FactKind::Alerts,
@@ -81,8 +89,9 @@ impl Materialize for Rooms {
                 | FactKind::ConsentGrant
                 | FactKind::ConsentRevoke
                 | FactKind::Alerts
-                | FactKind::Segment,
-                Topic::Patient(..) | Topic::Policy | Topic::Unknown,
+                | FactKind::Segment
+                | FactKind::EmergencyAccess,
+                Topic::Patient(..) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown,
             ) => Err(Refusal::NotEntitled.into()),
         }
     }
@@ -105,7 +114,7 @@ impl Materialize for Rooms {
                 alerts::store::forget_of_others(conn, patient, self.site)
             }
             // Nothing is made of these, or nobody is ever told to let them go.
-            Topic::Patient(..) | Topic::Policy | Topic::Unknown => Ok(()),
+            Topic::Patient(..) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => Ok(()),
         }
     }
 }

@@ -41,6 +41,9 @@ pub enum WorkflowError {
         /// When that is.
         of_age: vocab::Timestamp,
     },
+    /// A record is not opened.
+    #[error(transparent)]
+    Emergency(#[from] consent::emergency::BadEmergency),
     /// The revocation breaks a rule of consent.
     #[error(transparent)]
     Revoke(#[from] consent::revoke::BadRevoke),

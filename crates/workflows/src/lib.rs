@@ -11,6 +11,7 @@ pub mod edit_patient;
 pub mod error;
 pub mod grant_consent;
 mod of_age;
+pub mod open_record;
 mod queue;
 pub mod record_batch;
 pub mod register_patient;

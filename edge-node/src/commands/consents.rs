@@ -52,6 +52,15 @@ struct Wish {
     draw: [u8; 16],
 }
 
+/// Reads parts of a record joined by `+`.
+pub(super) fn compartments(text: &str) -> Result<Vec<Compartment>, Refusal> {
+    let read = |name: &str| {
+        Compartment::from_name(name.trim())
+            .ok_or_else(|| Refusal::new(format!("there is no compartment {name:?}")))
+    };
+    text.split('+').map(read).collect()
+}
+
 /// Reads `2027-03-01` or `2027-03-01T12:00:00Z`.
 fn until(text: &str) -> Result<Timestamp, Refusal> {
     let midnight = format!("{text}T00:00:00Z");
@@ -89,14 +98,7 @@ fn given<T>(
 pub(super) async fn grant(node: &Node, rows: Vec<ConsentRow>) -> Result<Answer, Refusal> {
     let mut wishes = Vec::with_capacity(rows.len());
     for row in rows {
-        let compartments = row
-            .compartments
-            .split('+')
-            .map(|name| {
-                Compartment::from_name(name.trim())
-                    .ok_or_else(|| Refusal::new(format!("there is no compartment {name:?}")))
-            })
-            .collect::<Result<Vec<_>, _>>()?;
+        let compartments = compartments(&row.compartments)?;
         wishes.push(Wish {
             patient_ref: row.patient_ref,
             site: row.site.parse().map_err(Refusal::because)?,

@@ -26,7 +26,7 @@ type CsvPieces = Csv<PieceWriter>;
 pub(super) fn export(node: &Node, what: What, patient: Option<String>) -> Answer {
     let (site, time) = (node.site_or_none(), Arc::clone(&node.time));
     pieces(node, move |conn, out| {
-        let locks = time.locks(conn)?;
+        let locks = time.locks(conn, site)?;
         let reader = Reader { site, locks: Some(&locks) };
         let only = match patient {
             Some(number) => Some(

@@ -126,7 +126,7 @@ fn edits(row: &PatientRow, now: vocab::Timestamp) -> Result<Vec<PatientEdit>, Re
 pub(super) fn list(node: &Node) -> Result<Answer, Refusal> {
     let (site, time) = (node.own_site()?, Arc::clone(&node.time));
     Ok(pieces(node, move |conn, out| {
-        let locks = time.locks(conn)?;
+        let locks = time.locks(conn, site)?;
         out.row([
             "patient_id",
             "patient_ref",

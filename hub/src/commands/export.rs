@@ -41,6 +41,11 @@ pub(super) fn copies(hub: &Hub) -> Answer {
     pieces(hub, export::copies)
 }
 
+/// Records that clinics opened in an emergency.
+pub(super) fn emergencies(hub: &Hub) -> Answer {
+    pieces(hub, export::emergencies)
+}
+
 /// What `write` writes as CSV about one state of the database.
 fn pieces(
     hub: &Hub,

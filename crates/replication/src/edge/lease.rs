@@ -105,7 +105,7 @@ impl Locks {
     pub fn patients(&self) -> impl Iterator<Item = (PatientId, Compartment, Locked)> {
         self.locked.iter().filter_map(|(stream, why)| match topic(stream) {
             Topic::Patient(patient, part) => Some((patient, part, *why)),
-            Topic::Policy | Topic::Unknown => None,
+            Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
         })
     }
 
@@ -113,7 +113,7 @@ impl Locks {
     pub fn open(&mut self, patient: PatientId, parts: &[Compartment]) {
         self.locked.retain(|stream, _| match topic(stream) {
             Topic::Patient(of, part) => of != patient || !parts.contains(&part),
-            Topic::Policy | Topic::Unknown => true,
+            Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => true,
         });
     }
 }

@@ -106,6 +106,7 @@ pub(super) fn refresh_stream(
     let recipients = match streams::topic(id) {
         Topic::Patient(patient, _) => recipients(conn, patient)?,
         Topic::Policy => Recipients::Everybody,
+        Topic::Emergencies(site) => Recipients::Sites(BTreeSet::from([site])),
         Topic::Unknown => Recipients::Sites(BTreeSet::new()),
     };
     refresh(conn, &stream, &recipients, now)

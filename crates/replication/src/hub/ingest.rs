@@ -189,7 +189,10 @@ impl Ingest<'_> {
     /// the site that sends first need not be the one that wrote first.
     fn may_open(&self, entry: &Verified<SignedEntry>) -> Result<bool, LedgerError> {
         let header = entry.get().header;
-        if store::home_of(self.conn, &header.stream)?.is_some() {
+        // Whose account a site's is, its name says.
+        if matches!(streams::topic(&header.stream), Topic::Emergencies(_))
+            || store::home_of(self.conn, &header.stream)?.is_some()
+        {
             return Ok(true);
         }
         let Some(payload) = entry.get().payload.bytes() else { return Ok(false) };
@@ -206,7 +209,12 @@ impl Ingest<'_> {
         }
         let (row, is_new) = ledger::open_stream(self.conn, id)?;
         if is_new {
-            let home = store::home_of(self.conn, id)?.unwrap_or(self.node.site);
+            let home = match streams::topic(id) {
+                Topic::Emergencies(site) => site,
+                Topic::Patient(..) | Topic::Policy | Topic::Unknown => {
+                    store::home_of(self.conn, id)?.unwrap_or(self.node.site)
+                }
+            };
             store::set_author_site(self.conn, row.no, home)?;
             access::refresh_stream(self.conn, id, self.now)?;
         }

@@ -25,7 +25,7 @@ const SETTLE: &str = "
 /// Copies that nobody signed away: access ended, or the node was shut out while it held something.
 const OUTSTANDING: &str = "
     SELECT node.site_name, node.revoked_at IS NOT NULL, stream.id, sub.foreign_count,
-        coalesce(sub.ended_at, node.revoked_at), node.last_seen
+        coalesce(sub.ended_at, node.revoked_at), node.last_seen, sub.lease_s, sub.lease_until
     FROM sub JOIN enrolled_node AS node ON node.no = sub.node JOIN stream ON stream.no = sub.stream
     WHERE sub.state = 2 OR (node.revoked_at IS NOT NULL AND sub.state = 1 AND sub.foreign_count > 0)
     ORDER BY node.site_name, node.no, sub.stream";
@@ -61,6 +61,9 @@ pub struct OutstandingCopy {
     pub since: Option<Timestamp>,
     /// When the node last greeted.
     pub last_contact: Option<Timestamp>,
+    /// When its lease locks the copy, if it hears nothing more; `None` if it was never heard, or never
+    /// had a lease.
+    pub lease_ends: Option<Timestamp>,
 }
 
 pub(super) fn ended(conn: &Connection, node: i64) -> Result<Vec<Purge>, StoreError> {
@@ -135,12 +138,17 @@ fn copy(row: &Row<'_>) -> rusqlite::Result<Option<OutstandingCopy>> {
     let name: String = row.get(0)?;
     let time = |at: Option<i64>| at.map(Timestamp::from_millis);
     let Ok(site_name) = name.parse() else { return Ok(None) };
+    let last_contact = time(row.get(5)?);
+    let offline_s: Option<i64> = row.get(6)?;
+    let by_silence = last_contact.zip(offline_s).map(|(at, s)| at.plus_seconds(s));
+    let lease_ends = by_silence.into_iter().chain(time(row.get(7)?)).min();
     Ok(Some(OutstandingCopy {
         site_name,
         shut_out: row.get(1)?,
         stream: StreamId::from_bytes(&row.get(2)?),
         entries: row.get::<_, i64>(3)?.cast_unsigned(),
         since: time(row.get(4)?),
-        last_contact: time(row.get(5)?),
+        last_contact,
+        lease_ends,
     }))
 }

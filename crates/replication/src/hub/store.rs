@@ -56,7 +56,8 @@ const OPEN_SUB: &str = "
     INSERT INTO sub (node, stream, version, state, acked_idx, foreign_sum, priority, dirty)
     VALUES (?1, ?2, coalesce((SELECT base_version FROM hub_meta), 1), 1, 0, zeroblob(32), ?3, ?4)";
 const REOPEN_SUB: &str = "
-    UPDATE sub SET state = 1, version = version + 1, dirty = 1, ended_at = NULL
+    UPDATE sub SET state = 1, version = version + 1, ended_at = NULL,
+        dirty = (acked_idx < (SELECT count FROM stream WHERE no = ?1))
     WHERE stream = ?1 AND node = ?2";
 const CLOSE_SUB: &str = "
     UPDATE sub SET state = 2, version = version + 1, ended_at = ?3 WHERE stream = ?1 AND node = ?2";

@@ -3,6 +3,7 @@
 pub(crate) mod store;
 
 mod apply;
+pub mod bundle;
 mod purge;
 mod verify;
 

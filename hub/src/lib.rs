@@ -6,6 +6,8 @@ pub mod config;
 pub mod node;
 pub mod server;
 
+mod bundle;
+mod bundle_body;
 mod door;
 mod keys;
 mod overview;

@@ -1,5 +1,7 @@
 //! Access that ends, told and receipted by bundle.
 
+use sync_protocol::exchange::{EdgeOp, EdgeReply, HubOp};
+
 use super::*;
 
 #[test]
@@ -48,12 +50,18 @@ fn a_receipt_that_the_link_lost_is_carried_when_the_order_comes_by_bundle() {
     talk(&mut hub, &mut clinics[1], 2);
     clinics[0].revoke(3, patient, second);
     talk(&mut hub, &mut clinics[0], 4);
-    // The order came over a link whose answer was lost.
-    let orders = hub.perform(5, node, sync_protocol::exchange::HubOp::ReadPurges).reply;
+    // The order came over a link whose answer was lost; the next greeting said that nothing is held.
+    let orders = hub.perform(5, node, HubOp::ReadPurges).reply;
     let Some(HubReply::Purges { orders, .. }) = orders else { panic!("no orders") };
     for order in orders {
-        clinics[1].perform(5, sync_protocol::exchange::EdgeOp::Purge(order));
+        clinics[1].perform(5, EdgeOp::Purge(order));
     }
+    let EdgeReply::Hello(hello) = clinics[1].perform(5, EdgeOp::LoadHello) else {
+        panic!("no greeting")
+    };
+    hub.perform(5, node, HubOp::Ack(hello.unconfirmed.clone()));
+    clinics[1].perform(5, EdgeOp::ForgetAcks(hello.unconfirmed));
+    assert!(!replication::hub::outstanding(&hub.conn).unwrap().is_empty());
     round(&mut hub, &mut clinics[1], 6);
     round(&mut hub, &mut clinics[1], 7);
     assert_eq!(replication::hub::outstanding(&hub.conn).unwrap().len(), 0);

@@ -98,6 +98,12 @@ fn readings_of_a_clinic_without_a_link_reach_the_hub_and_another_clinic_by_bundl
     let all = sorted([sent[0].clone(), sent[1].clone(), later]);
     until("all of it is everywhere", || network.south.vitals() == all);
     assert_eq!(network.at_hub(), all);
+    // Beside the running hub and its links bundles find nothing left to do.
+    let again = network.hub_home.tell(&["bundle", "import", &up]);
+    assert!(again.contains("was imported before"), "{again}");
+    let late = round(&stick, &network, &network.south.home, "south", "late");
+    assert_eq!((number(&late, &["entries"]), number(&late, &["waiting"])), (0, 0), "{late}");
+    assert_eq!(network.south.vitals(), all);
     let status = network.hub_home.status();
     assert_eq!((number(&status, &["forks"]), number(&status, &["quarantined"])), (0, 0));
     assert!(!network.hub_home.tell(&["status"]).contains("TWO COPIES"));

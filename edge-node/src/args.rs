@@ -103,6 +103,9 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "FOLDER")]
         to: Option<PathBuf>,
     },
+    /// What a link would carry, as a file that somebody carries.
+    #[command(subcommand)]
+    Bundle(BundleVerb),
     /// Try a backup out: bring it back beside the data, check everything in it, throw it away.
     Drill {
         /// A backup, or a folder of backups whose newest is taken; else that of the settings.
@@ -128,6 +131,30 @@ pub(crate) enum Verb {
     },
     /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
     Verify,
+}
+
+/// What can be done with bundles.
+#[derive(Debug, Subcommand)]
+pub(crate) enum BundleVerb {
+    /// Write what the hub is not known to have to a file that only the hub opens.
+    Export {
+        /// A new file, on a stick perhaps.
+        file: PathBuf,
+        /// An age key that opens it as well, to recover it; may be given again.
+        #[arg(long, value_name = "AGE-KEY")]
+        also: Vec<String>,
+        /// The summary as one JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take in a file that the hub wrote for this clinic.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The summary as one JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 /// What can be done with devices.

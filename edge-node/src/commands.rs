@@ -13,6 +13,7 @@ mod patients;
 mod status;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
@@ -128,6 +129,22 @@ pub enum Command {
         /// Where to, if not where the settings say.
         to: Option<PathBuf>,
     },
+    /// Write a bundle.
+    BundleExport {
+        /// A new file.
+        to: PathBuf,
+        /// Keys that open it as well.
+        also: Vec<String>,
+        /// The summary as JSON.
+        json: bool,
+    },
+    /// Take a bundle in.
+    BundleImport {
+        /// The file.
+        from: PathBuf,
+        /// The summary as JSON.
+        json: bool,
+    },
     /// Try a backup out.
     Drill {
         /// A backup or a folder of backups, if not where the settings say.
@@ -142,7 +159,7 @@ pub enum Command {
 /// # Errors
 ///
 /// [`Refusal`] with a sentence for the person who asked.
-pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
+pub async fn perform(node: &Arc<Node>, command: Command) -> Result<Answer, Refusal> {
     match command {
         Command::Status { json } => status::status(node, json).await,
         Command::Flush => {
@@ -179,6 +196,10 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
         Command::Refused => Ok(export::refused(node)),
         Command::Verify => Ok(verify(node)),
         Command::Backup { to } => backup::backup(node, to).await,
+        Command::BundleExport { to, also, json } => {
+            crate::bundle::export(node, to, &also, json).await
+        }
+        Command::BundleImport { from, json } => crate::bundle::import(node, from, json).await,
         Command::Drill { from, keys } => {
             crate::backup::drill(node, from, keys).map_err(Refusal::because)
         }

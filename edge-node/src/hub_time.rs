@@ -43,6 +43,14 @@ impl HubTime {
         state.kept_ms = None;
     }
 
+    /// A bundle came that the hub signed when its clock showed this.
+    pub(crate) fn heard_of(&self, hub_ms: u64) {
+        let hub = Timestamp::from_millis(i64::try_from(hub_ms).unwrap_or(i64::MAX));
+        let mut state = self.lock();
+        state.time.hear_of(hub, self.clock.now(), self.monotonic_ms());
+        state.kept_ms = None;
+    }
+
     /// The conversation in which it answered goes on.
     pub(crate) fn still_heard(&self) {
         self.lock().time.still_hear(self.clock.now(), self.monotonic_ms());

@@ -7,6 +7,8 @@ pub mod node;
 pub mod rows;
 pub mod server;
 
+mod bundle;
+mod bundle_body;
 mod chores;
 mod hub_time;
 mod ingest;

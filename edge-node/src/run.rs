@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use edge_node::commands::{
     Command, ConsentRow, DeviceRow, EmergencyRow, PatientRow, ROWS_MAX, perform,
@@ -11,11 +12,11 @@ use edge_node::node::{Node, StartError};
 use edge_node::rows::{BadTable, TABLE_BYTES_MAX, read_rows};
 use edge_node::server::{ServeError, serve};
 use host::backup::{BackupError, Keys};
-use host::control::{AskError, NotWritten, Refusal, ask};
+use host::control::{AskError, NotWritten, Notes, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use serde::de::DeserializeOwned;
 
-use crate::args::{Args, ConsentVerb, Details, DeviceVerb, PatientVerb, Verb};
+use crate::args::{Args, BundleVerb, ConsentVerb, Details, DeviceVerb, PatientVerb, Verb};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -110,10 +111,20 @@ fn absolute(path: Option<PathBuf>) -> Result<Option<PathBuf>, RunError> {
     path.map(std::path::absolute).transpose().map_err(RunError::Path)
 }
 
+fn absolute_file(path: &Path) -> Result<PathBuf, RunError> {
+    std::path::absolute(path).map_err(RunError::Path)
+}
+
 fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
     Ok(match verb {
         Verb::Init | Verb::Serve { .. } | Verb::Restore { .. } | Verb::SaveKeys { .. } => {
             Vec::new()
+        }
+        Verb::Bundle(BundleVerb::Export { file, also, json }) => {
+            vec![Command::BundleExport { to: absolute_file(&file)?, also, json }]
+        }
+        Verb::Bundle(BundleVerb::Import { file, json }) => {
+            vec![Command::BundleImport { from: absolute_file(&file)?, json }]
         }
         Verb::Backup { to } => vec![Command::Backup { to: absolute(to)? }],
         Verb::Drill { from, keys } => {
@@ -207,20 +218,27 @@ fn in_parts<T: Clone>(rows: Vec<T>, command: impl Fn(Vec<T>) -> Command) -> Vec<
 
 /// Asks the running program, or does it here when none runs.
 fn tell(data: &Path, command: &Command) -> Result<(), RunError> {
-    let mut out = io::stdout().lock();
-    match ask(&host::folder::control_socket(data), command, &mut out) {
+    let mut answer = io::stdout().lock();
+    if let Command::BundleExport { .. } | Command::BundleImport { .. } = command {
+        return ask_or_do(data, command, &mut Notes::new(&mut answer, io::stderr()));
+    }
+    ask_or_do(data, command, &mut answer)
+}
+
+fn ask_or_do(data: &Path, command: &Command, out: &mut impl Write) -> Result<(), RunError> {
+    match ask(&host::folder::control_socket(data), command, out) {
         Ok(_) => out.flush().map_err(RunError::Output),
         Err(AskError::NotRunning) if matches!(command, Command::Sync) => {
             Err(Refusal::new("the node is not running; start it with: edge-node serve").into())
         }
-        Err(AskError::NotRunning) => here(data, command.clone(), &mut out),
+        Err(AskError::NotRunning) => here(data, command.clone(), out),
         Err(error) => Err(error.into()),
     }
 }
 
 fn here(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
     runtime()?.block_on(async {
-        let node = Node::open(data, Clock::system(), Random::system())?;
+        let node = Arc::new(Node::open(data, Clock::system(), Random::system())?);
         perform(&node, command).await?.write_to(out).await?;
         node.writer.stop().await;
         Ok(())

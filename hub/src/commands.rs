@@ -8,6 +8,7 @@ mod shut_out;
 mod status;
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
 use serde::{Deserialize, Serialize};
@@ -62,6 +63,24 @@ pub enum Command {
         /// Where to, if not where the settings say.
         to: Option<PathBuf>,
     },
+    /// Write a bundle.
+    BundleExport {
+        /// The clinic's name.
+        site: String,
+        /// A new file.
+        to: PathBuf,
+        /// Keys that open it as well.
+        also: Vec<String>,
+        /// The summary as JSON.
+        json: bool,
+    },
+    /// Take a bundle in.
+    BundleImport {
+        /// The file.
+        from: PathBuf,
+        /// The summary as JSON.
+        json: bool,
+    },
     /// Try a backup out.
     Drill {
         /// A backup or a folder of backups, if not where the settings say.
@@ -76,7 +95,7 @@ pub enum Command {
 /// # Errors
 ///
 /// [`Refusal`] with a sentence for the person who asked.
-pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
+pub async fn perform(hub: &Arc<Hub>, command: Command) -> Result<Answer, Refusal> {
     match command {
         Command::Status { json } => status::status(hub, json).await,
         Command::Invite { site, advertise, qr } => {
@@ -90,6 +109,10 @@ pub async fn perform(hub: &Hub, command: Command) -> Result<Answer, Refusal> {
         Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,
         Command::Verify => Ok(verify(hub)),
         Command::Backup { to } => backup::backup(hub, to).await,
+        Command::BundleExport { site, to, also, json } => {
+            crate::bundle::export(hub, &site, to, &also, json).await
+        }
+        Command::BundleImport { from, json } => crate::bundle::import(hub, &from, json),
         Command::Drill { from, keys } => {
             crate::backup::drill(hub, from, keys).map_err(Refusal::because)
         }

@@ -6,6 +6,8 @@ pub mod config;
 pub mod node;
 pub mod server;
 
+mod bundle;
+mod bundle_body;
 mod chores;
 mod door;
 mod keys;

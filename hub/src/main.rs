@@ -4,10 +4,11 @@ use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use clap::{Parser, Subcommand};
 use host::backup::{BackupError, Keys};
-use host::control::{AskError, NotWritten, Refusal, ask};
+use host::control::{AskError, NotWritten, Notes, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use hub::commands::{Command, What, perform};
 use hub::node::{Hub, StartError};
@@ -96,6 +97,9 @@ enum Verb {
         #[arg(long, value_name = "FOLDER")]
         to: Option<PathBuf>,
     },
+    /// What a link would carry, as a file that somebody carries.
+    #[command(subcommand)]
+    Bundle(BundleVerb),
     /// Try a backup out: bring it back beside the data, check everything in it, throw it away.
     Drill {
         /// A backup, or a folder of backups whose newest is taken; else that of the settings.
@@ -121,6 +125,33 @@ enum Verb {
     },
     /// Check everything that is held, from the first entry on; exit code 1 names what is wrong.
     Verify,
+}
+
+/// What can be done with bundles.
+#[derive(Debug, Subcommand)]
+enum BundleVerb {
+    /// Write what a clinic may have and is not known to have to a file that only its node opens.
+    Export {
+        /// The clinic's name.
+        #[arg(long)]
+        site: String,
+        /// A new file, on a stick perhaps.
+        file: PathBuf,
+        /// An age key that opens it as well, to recover it; may be given again.
+        #[arg(long, value_name = "AGE-KEY")]
+        also: Vec<String>,
+        /// The summary as one JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
+    /// Take in a file that a clinic wrote for this hub.
+    Import {
+        /// The file.
+        file: PathBuf,
+        /// The summary as one JSON object, for programs.
+        #[arg(long)]
+        json: bool,
+    },
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -189,6 +220,12 @@ fn run(args: Args) -> Result<(), RunError> {
         Verb::Emergencies => tell(&data, Command::Emergencies),
         Verb::LeaveSafeMode { reason } => tell(&data, Command::LeaveSafeMode { reason }),
         Verb::ShutOut { site } => tell(&data, Command::ShutOut { site }),
+        Verb::Bundle(BundleVerb::Export { site, file, also, json }) => {
+            tell(&data, Command::BundleExport { site, to: absolute_file(&file)?, also, json })
+        }
+        Verb::Bundle(BundleVerb::Import { file, json }) => {
+            tell(&data, Command::BundleImport { from: absolute_file(&file)?, json })
+        }
         Verb::Backup { to } => tell(&data, Command::Backup { to: absolute(to)? }),
         Verb::Drill { from, keys } => {
             tell(&data, Command::Drill { from: absolute(from)?, keys: absolute(keys)? })
@@ -233,19 +270,30 @@ fn absolute(path: Option<PathBuf>) -> Result<Option<PathBuf>, RunError> {
     path.map(std::path::absolute).transpose().map_err(RunError::Path)
 }
 
+fn absolute_file(path: &Path) -> Result<PathBuf, RunError> {
+    std::path::absolute(path).map_err(RunError::Path)
+}
+
 /// Asks the running program, or does it here when none runs.
 fn tell(data: &Path, command: Command) -> Result<(), RunError> {
-    let mut out = io::stdout().lock();
-    match ask(&host::folder::control_socket(data), &command, &mut out) {
+    let mut answer = io::stdout().lock();
+    if let Command::BundleExport { .. } | Command::BundleImport { .. } = command {
+        return ask_or_do(data, command, &mut Notes::new(&mut answer, io::stderr()));
+    }
+    ask_or_do(data, command, &mut answer)
+}
+
+fn ask_or_do(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
+    match ask(&host::folder::control_socket(data), &command, out) {
         Ok(_) => out.flush().map_err(RunError::Output),
-        Err(AskError::NotRunning) => here(data, command, &mut out),
+        Err(AskError::NotRunning) => here(data, command, out),
         Err(error) => Err(error.into()),
     }
 }
 
 fn here(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
     runtime()?.block_on(async {
-        let hub = Hub::open(data, Clock::system(), Random::system())?;
+        let hub = Arc::new(Hub::open(data, Clock::system(), Random::system())?);
         perform(&hub, command).await?.write_to(out).await?;
         hub.writer.stop().await;
         Ok(())

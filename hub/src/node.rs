@@ -70,6 +70,7 @@ pub struct Hub {
     /// The key that it is known by when it is called.
     pub tls_key: [u8; 32],
     pub(crate) identity: TlsIdentity,
+    pub(crate) node_seed: [u8; 32],
     pub(crate) keys: Keys,
     /// Notified when a command changed who is let in.
     pub(crate) keys_changed: Notify,
@@ -133,6 +134,7 @@ impl Hub {
             key: node_key,
             tls_key: *identity.public_key(),
             identity,
+            node_seed: *seeds.node,
             keys,
             keys_changed: Notify::new(),
             sessions: Sessions::default(),

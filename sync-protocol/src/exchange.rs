@@ -107,5 +107,5 @@ pub struct Tally {
 }
 
 /// Classes that carry entries up.
-const PUSH_CLASSES: [Class; 5] =
+pub const PUSH_CLASSES: [Class; 5] =
     [Class::Urgent, Class::Policy, Class::Records, Class::Fresh, Class::Backfill];

@@ -136,7 +136,7 @@ impl Signer {
     /// Signs a statement that is no entry. The caller puts a prefix of its own in front, other than
     /// [`SIGNING_PREFIX`].
     #[must_use]
-    pub(crate) fn sign_message(&self, message: &[u8]) -> [u8; 64] {
+    pub fn sign_message(&self, message: &[u8]) -> [u8; 64] {
         self.key.sign(message).to_bytes()
     }
 

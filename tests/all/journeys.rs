@@ -1,6 +1,7 @@
 //! Stories with the real programs over real QUIC and TCP on loopback.
 
 mod backups;
+mod bundles;
 mod clinics;
 mod commands;
 mod copies;

@@ -5,6 +5,8 @@ mod at_rest;
 #[cfg(test)]
 mod bad_input;
 #[cfg(test)]
+mod bundles;
+#[cfg(test)]
 mod device_batches;
 #[cfg(test)]
 mod disk_full;

@@ -1,5 +1,7 @@
 //! A clinic in the box: the rooms, the writer and a conversation, without programs around them.
 
+mod bundles;
+
 use consent::fact::ConsentEvent;
 use consent::notice::{Capture, Evidence, Language, Notice};
 use consent::scope::{Action, Recipient, SetOf};

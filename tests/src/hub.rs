@@ -1,5 +1,7 @@
 //! The hub in the box.
 
+mod bundles;
+
 use std::collections::BTreeMap;
 
 use directory::NodeCertificate;

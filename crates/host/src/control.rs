@@ -8,12 +8,14 @@
 
 mod answer;
 mod client;
+mod notes;
 mod piece_writer;
 mod server;
 mod wire;
 
 pub use answer::{Answer, NotWritten, Pieces, Refusal};
 pub use client::{AskError, ask, read_answer};
+pub use notes::{Notes, note};
 pub use piece_writer::{BreakOff, PieceWriter};
 pub use server::Control;
 

@@ -13,6 +13,7 @@ use std::path::{Path, PathBuf};
 use store::{DatabaseKey, StoreError, WalState};
 use zeroize::Zeroizing;
 
+pub(crate) use atomic::sync_folder_of;
 pub use atomic::{write_missing, write_whole};
 pub use keys::Keys;
 

@@ -4,6 +4,7 @@
 //! The only crate that reads a clock or draws randomness; everything else takes them as arguments.
 
 pub mod backup;
+pub mod carried;
 pub mod clock;
 pub mod config;
 pub mod control;

@@ -3,6 +3,7 @@
 pub(crate) mod store;
 
 mod apply;
+pub mod bundle;
 pub mod lease;
 mod purge;
 pub mod trusted_time;

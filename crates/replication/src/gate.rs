@@ -27,6 +27,11 @@ impl Released {
         64 + entries.map(|e| e.entry.payload.bytes().map_or(0, <[u8]>::len) + 128).sum::<usize>()
     }
 
+    /// The position that it ends with.
+    pub(crate) const fn to_idx(&self) -> u64 {
+        self.0.to_idx
+    }
+
     /// The run, on its way into a frame.
     #[must_use]
     pub fn into_run(self) -> Run {

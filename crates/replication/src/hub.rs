@@ -1,6 +1,7 @@
 //! The hub's storage side of its conversations.
 
 mod access;
+pub mod bundle;
 pub mod durable;
 mod give_back;
 mod greeting;

@@ -5,6 +5,7 @@
 //! [`edge::EdgeDesk`] and [`hub::HubDesk`] answer what the two sides of a conversation ask of
 //! storage; [`outbox`] is the one way to write.
 
+pub mod bundle;
 pub mod edge;
 pub mod gate;
 pub mod hub;
@@ -25,6 +26,18 @@ pub const LEDGER: Room = Room {
         ("V1__ledger", include_str!("../migrations/V1__ledger.sql")),
         ("V2__ledger_branches", include_str!("../migrations/V2__ledger_branches.sql")),
     ],
+};
+
+/// Tables of what an edge carries by bundle, beside [`EDGE`].
+pub const EDGE_BUNDLES: Room = Room {
+    name: "replication_bundle_edge",
+    scripts: &[("V1__bundle_edge", include_str!("../migrations/V1__bundle_edge.sql"))],
+};
+
+/// Tables of what a hub carries by bundle, beside [`HUB`].
+pub const HUB_BUNDLES: Room = Room {
+    name: "replication_bundle_hub",
+    scripts: &[("V1__bundle_hub", include_str!("../migrations/V1__bundle_hub.sql"))],
 };
 
 /// Tables of an edge, beside [`LEDGER`].

@@ -6,6 +6,7 @@ use store::Room;
 pub const EDGE: &[Room] = &[
     replication::LEDGER,
     replication::EDGE,
+    replication::EDGE_BUNDLES,
     directory::store::SITES,
     directory::store::EDGE,
     patients::store::ROOM,
@@ -19,6 +20,7 @@ pub const EDGE: &[Room] = &[
 pub const HUB: &[Room] = &[
     replication::LEDGER,
     replication::HUB,
+    replication::HUB_BUNDLES,
     directory::store::SITES,
     directory::store::HUB,
     patients::store::ROOM,

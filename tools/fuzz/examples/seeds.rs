@@ -23,8 +23,13 @@ use consent::revoke::{Revoke, RevokeScope, RevokeTerms};
 use consent::scope::{Action, Recipient, SetOf};
 use directory::{Invitation, JoinRequest, JoinResponse, Joined, NodeCertificate, Refusal, Token};
 use document::{ActorSeed, Document, payload};
+use envelope::{Identity, Sealer};
 use sync_protocol::codec;
-use sync_protocol::message::Live;
+use sync_protocol::message::{
+    AcksStored, Compare, Frame, Live, Message, Purge, Push, PushAck, StreamAck, StreamData,
+    StreamPosition, StreamState,
+};
+use sync_protocol::{Epoch, StreamId};
 use vitals::batch::Batch;
 use vitals::judge::judge;
 use vitals::reading::{Reading, SealedReading};
@@ -60,6 +65,8 @@ fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     vec![
         ("alerts-fact", alerts()),
         ("batch", text(&[BATCH, r#"{"batch_id":"a","readings":[]}"#])),
+        ("bundle", bundles()),
+        ("envelope", envelopes()),
         ("certificate", vec![certificate().to_bytes()]),
         ("consent-fact", consents()),
         ("edge-exchange", edge_scripts()),
@@ -158,7 +165,7 @@ fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
     ]
 }
 
-fn stream() -> sync_protocol::StreamId {
+fn stream() -> StreamId {
     replication::streams::patient_stream(PatientId::from_bytes([1; 16]), Compartment::Vitals)
 }
 
@@ -362,6 +369,77 @@ fn golden(prefix: &str) -> Vec<Vec<u8>> {
 
 fn frames() -> Vec<Vec<u8>> {
     golden("frame/")
+}
+
+/// Records that a bundle carries up, and such that it carries down.
+fn bundles() -> Vec<Vec<u8>> {
+    let position = StreamPosition { stream: STREAM, version: 1, to_idx: 4 };
+    let state = StreamState { stream: STREAM, count: 2, sum: [7; 16] };
+    let up: Vec<Message> = vec![
+        StreamAck { number: 3, positions: vec![position] }.into(),
+        Compare { streams: vec![state], more: true }.into(),
+        Compare { streams: vec![state], more: false }.into(),
+    ];
+    let down: Vec<Message> = vec![
+        PushAck { durable: vec![(Epoch(5), 9)], ..PushAck::default() }.into(),
+        AcksStored { number: 3 }.into(),
+        Purge { stream: STREAM, version: 2 }.into(),
+    ];
+    let push = Push { epoch: Epoch(5), chains: Vec::new(), entries: Vec::new() };
+    let run = StreamData {
+        stream: STREAM,
+        version: 1,
+        from_idx: 0,
+        to_idx: 3,
+        head_sum: Some([9; 16]),
+        chains: Vec::new(),
+        entries: Vec::new(),
+    };
+    [(0, up, Message::from(push)), (1, down, run.into())]
+        .into_iter()
+        .map(|(way, control, last)| {
+            let mut input = vec![way];
+            let mut put = |class: u8, number: u32, message: &Message| {
+                let frame = Frame::encode(0, number, message);
+                let length = u16::try_from(frame.len() + 1).unwrap();
+                input.extend_from_slice(&length.to_be_bytes());
+                input.push(class);
+                input.extend_from_slice(&frame);
+            };
+            for (number, message) in (0..).zip(&control) {
+                put(0, number, message);
+            }
+            put(3, 0, &last);
+            input
+        })
+        .collect()
+}
+
+const STREAM: StreamId = StreamId { scope: 1, subject: [7; 16], compartment: 3, generation: 0 };
+
+/// Files for the reader of the target, for others, and a key.
+fn envelopes() -> Vec<Vec<u8>> {
+    let reader = Identity::of_signing_seed(&[2; 32]).recipient();
+    let other = Identity::of_signing_seed(&[3; 32]).recipient();
+    let seal = |content: &[u8], recipients: &[envelope::Recipient]| {
+        let mut next = 0_u8;
+        let mut fill = |bytes: &mut [u8]| {
+            for byte in bytes {
+                next = next.wrapping_mul(41).wrapping_add(7);
+                *byte = next;
+            }
+        };
+        let mut sealer = Sealer::new(Vec::new(), recipients, &mut fill).unwrap();
+        std::io::Write::write_all(&mut sealer, content).unwrap();
+        sealer.finish().unwrap()
+    };
+    vec![
+        seal(b"content", &[reader]),
+        seal(b"", &[other, reader]),
+        seal(&[5; 66_000], &[reader]),
+        seal(b"content", &[other]),
+        reader.to_string().into_bytes(),
+    ]
 }
 
 fn headers() -> Vec<Vec<u8>> {

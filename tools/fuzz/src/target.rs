@@ -1,8 +1,8 @@
 //! The list of targets.
 
 use crate::targets::{
-    control, documents, edge_exchange, facts, files, forms, hub_exchange, joining, lanes, live,
-    protocol, vitals,
+    bundles, control, documents, edge_exchange, facts, files, forms, hub_exchange, joining, lanes,
+    live, protocol, vitals,
 };
 
 /// A decoder under test.
@@ -27,6 +27,7 @@ const fn target(name: &'static str, run: fn(&[u8])) -> Target {
 pub const TARGETS: &[Target] = &[
     target("alerts-fact", facts::alerts),
     target("batch", vitals::batch),
+    Target { heap_bytes_max: 64 * MIB, ..target("bundle", bundles::records) },
     target("certificate", facts::certificate),
     target("consent-fact", facts::consent),
     target("control-answer", control::answer),
@@ -36,6 +37,7 @@ pub const TARGETS: &[Target] = &[
     target("digest", vitals::digest),
     Target { heap_bytes_max: 64 * MIB, ..target("document", documents::change) },
     Target { heap_bytes_max: 64 * MIB, ..target("edge-exchange", edge_exchange::converse) },
+    target("envelope", bundles::envelope),
     target("forms", forms::forms),
     target("frame", protocol::frame),
     target("framing", protocol::framing),

@@ -1,5 +1,6 @@
 //! The targets, by what they read.
 
+pub(crate) mod bundles;
 pub(crate) mod control;
 pub(crate) mod documents;
 pub(crate) mod edge_exchange;

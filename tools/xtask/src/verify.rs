@@ -25,9 +25,13 @@ const PROGRAMS: [(&str, &str); 3] = [
     ("perl", "perl; on Debian: apt-get install perl"),
 ];
 
-/// A program that some tests record others with: its name, and its package on Debian. They say so and
-/// are skipped without it, so a system where it cannot be installed still gets through.
-const RECORDER: (&str, &str) = ("strace", "strace");
+/// Programs that some tests need: the name, the package on Debian, and what is not tried without it. They
+/// say so and are skipped, so a system where it cannot be installed still gets through. `age` is held to
+/// the release whose files ours were compared with; its last part is Debian's own.
+const WITNESSES: [(&str, &str, &str); 2] = [
+    ("strace", "strace", "power cuts and failing calls are not tried"),
+    ("age", "age=1.1.1-*", "sealed files are not compared with the age program"),
+];
 
 /// Components of the Rust toolchain: a question that only works when it is there, and its name.
 const COMPONENTS: [(&[&str], &str); 2] =
@@ -73,7 +77,7 @@ fn now() -> Instant {
     Instant::now()
 }
 
-/// Looks for what the checks need, and installs the parts of the toolchain and the recorder when they
+/// Looks for what the checks need, and installs the parts of the toolchain and the witnesses when they
 /// are missing.
 fn tools(out: &mut dyn Write) -> io::Result<bool> {
     let path = std::env::var_os("PATH").unwrap_or_default();
@@ -95,13 +99,18 @@ fn tools(out: &mut dyn Write) -> io::Result<bool> {
             ready = false;
         }
     }
-    recorder(out, &path)?;
+    for witness in WITNESSES {
+        install(out, &path, witness)?;
+    }
     Ok(ready)
 }
 
-/// Installs the recorder where that is permitted.
-fn recorder(out: &mut dyn Write, path: &OsString) -> io::Result<()> {
-    let (program, package) = RECORDER;
+/// Installs a witness where that is permitted.
+fn install(
+    out: &mut dyn Write,
+    path: &OsString,
+    (program, package, without): (&str, &str, &str),
+) -> io::Result<()> {
     if find(program, path).is_some() {
         return Ok(());
     }
@@ -110,7 +119,6 @@ fn recorder(out: &mut dyn Write, path: &OsString) -> io::Result<()> {
     let mut install = Command::new("apt-get");
     install.args(["install", "--yes", "--no-install-recommends", package]);
     if !answers(&mut install) {
-        let without = "power cuts and failing calls are not tried";
         writeln!(out, "    missing: {program}; {without}; on Debian: apt-get install {package}")?;
     }
     Ok(())

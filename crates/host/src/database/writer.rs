@@ -79,7 +79,15 @@ impl<S: Reset + Send + 'static> Writer<S> {
         let mut desk = Desk { open, readers, conn, state, committed, group: Vec::new() };
         std::thread::Builder::new()
             .name("writer".to_owned())
-            .spawn(move || desk.work_through(jobs))
+            .spawn(move || {
+                let waiting_for_end = desk.work_through(jobs);
+                // Also its hold on the readers, which may be the last: a program that is told that
+                // the database is closed may end, and nothing may be closing it then.
+                drop(desk);
+                for ended in waiting_for_end {
+                    let _ = ended.send(());
+                }
+            })
             .map_err(StoreError::Thread)?;
         Ok(Self { queue, commits })
     }
@@ -183,7 +191,8 @@ struct Desk<S, O> {
 }
 
 impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
-    fn work_through(&mut self, mut jobs: mpsc::Receiver<Message<S>>) {
+    /// Answers who waits for the end.
+    fn work_through(&mut self, mut jobs: mpsc::Receiver<Message<S>>) -> Vec<oneshot::Sender<()>> {
         let mut waiting_for_end = Vec::new();
         while let Some(message) = jobs.blocking_recv() {
             let job = match message {
@@ -213,9 +222,7 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
             Trust::CommitFailed(conn) | Trust::Doubtful(conn) => store::close_as_it_is(conn),
             Trust::Closed => {}
         }
-        for ended in waiting_for_end {
-            let _ = ended.send(());
-        }
+        waiting_for_end
     }
 
     /// Answers `false` where it cannot be done now.

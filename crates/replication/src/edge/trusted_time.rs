@@ -85,6 +85,26 @@ impl TrustedTime {
         self.answer_ms = answer;
     }
 
+    /// Something came that the hub signed when its clock showed `hub`, however long ago.
+    pub fn hear_of(&mut self, hub: Timestamp, wall: Timestamp, monotonic_ms: u64) {
+        self.look(wall, monotonic_ms);
+        let Some(known) = self.known() else { return };
+        let hub_ms = hub.millis();
+        if self.heard.is_none_or(|heard| hub_ms <= heard.hub_ms) {
+            return;
+        }
+        // Either it is older than that, and so long ago; or the time is later than was known here.
+        let passed_ms = known.hub.millis().saturating_sub(hub_ms).max(0);
+        let wall_ms = wall.millis();
+        self.heard = Some(Heard {
+            hub_ms,
+            wall_ms: wall_ms.saturating_sub(passed_ms),
+            passed_ms,
+            latest_ms: wall_ms,
+        });
+        self.is_unconfirmed &= passed_ms > 0;
+    }
+
     /// Looks at the clocks.
     pub fn look(&mut self, wall: Timestamp, monotonic_ms: u64) {
         let (wall_ms, monotonic_ms) = (wall.millis(), signed(monotonic_ms));
@@ -211,6 +231,30 @@ mod tests {
         let mut silent = TrustedTime::new(time.heard());
         silent.still_hear(at(START), 5);
         assert_eq!(silent.heard(), time.heard(), "this process has not heard it");
+    }
+
+    #[test]
+    fn what_a_courier_brings_tells_that_the_hub_was_heard_when_it_was_signed() {
+        let mut time = heard_at_start();
+        time.look(at(START + 100 * HOUR), 100 * 3_600_000);
+        // The hub's clock is an hour ahead of ours. Signed 40 hours ago:
+        time.hear_of(at(START + 61 * HOUR), at(START + 100 * HOUR), 100 * 3_600_000);
+        let known = time.known().unwrap();
+        assert_eq!((passed_hours(&time), known.hub), (40, at(START + 101 * HOUR)));
+        // An older one says nothing.
+        time.hear_of(at(START + 20 * HOUR), at(START + 100 * HOUR), 100 * 3_600_000);
+        assert_eq!(passed_hours(&time), 40);
+        time.look(at(START + 102 * HOUR), 102 * 3_600_000);
+        assert_eq!(passed_hours(&time), 42);
+
+        let mut unsure = TrustedTime::new(time.heard());
+        unsure.look(at(0), 0);
+        assert!(!unsure.known().unwrap().is_confirmed);
+        unsure.hear_of(at(START + 70 * HOUR), at(0), 0);
+        assert!(!unsure.known().unwrap().is_confirmed, "it is later than that in any case");
+        unsure.hear_of(at(START + 900 * HOUR), at(0), 0);
+        let known = unsure.known().unwrap();
+        assert_eq!((passed_hours(&unsure), known.is_confirmed), (0, true));
     }
 
     #[test]

@@ -3,4 +3,6 @@
 
 mod store;
 
-pub(super) use store::{are_known, due, set_due, set_known, told, untell, untell_stream, untold};
+pub(super) use store::{
+    are_known, due, set_due, set_known, told, untell, untell_stream, untold, untold_after,
+};

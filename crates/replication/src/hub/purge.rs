@@ -40,7 +40,13 @@ pub(super) fn purged(
     receipt: &PurgeReceipt,
 ) -> Result<(), StoreError> {
     let Some(found) = store::find(conn, node.no, &receipt.purged.stream)? else { return Ok(()) };
-    let Some(state) = holds(&found, receipt.purged.version) else { return Ok(()) };
+    let Some(state) = holds(&found, receipt.purged.version) else {
+        if receipt.purged.version <= found.floor {
+            // That it let go is known; what it signed is evidence all the same.
+            store::keep_receipt(conn, node.no, found.stream, receipt, now)?;
+        }
+        return Ok(());
+    };
     store::keep_receipt(conn, node.no, found.stream, receipt, now)?;
     nothing_held(conn, node, &found, state, receipt.purged.version)
 }
@@ -50,8 +56,13 @@ pub(super) fn purged(
 fn holds(found: &Found, version: u32) -> Option<i64> {
     match found.state {
         store::ENDING if version == found.version => Some(store::GONE),
-        // It began anew since, and may have ended again.
-        state @ (store::ACTIVE | store::ENDING) if version < found.version => Some(state),
+        // It began anew since, and may have ended again. What was heard of that before, as from a
+        // bundle that comes late, says nothing of what the node has been given since.
+        state @ (store::ACTIVE | store::ENDING)
+            if version < found.version && found.floor < version =>
+        {
+            Some(state)
+        }
         _ => None,
     }
 }

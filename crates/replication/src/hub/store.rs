@@ -59,8 +59,9 @@ const OPEN_SUB: &str = "
     VALUES (?1, ?2, coalesce((SELECT base_version FROM hub_meta), 1), 1, 0, zeroblob(32), ?3, ?4,
         ?5, ?6)";
 const REOPEN_SUB: &str = "
-    UPDATE sub SET state = 1, version = version + 1, dirty = 1, ended_at = NULL, lease_s = ?3,
-        lease_until = ?4, lease_told = 0
+    UPDATE sub SET state = 1, version = version + 1, ended_at = NULL, lease_s = ?3,
+        lease_until = ?4, lease_told = 0,
+        dirty = (acked_idx < (SELECT count FROM stream WHERE no = ?1))
     WHERE stream = ?1 AND node = ?2";
 /// Other terms than before.
 const CHANGE_LEASE: &str = "
@@ -80,6 +81,11 @@ const DIRTY: &str = "
            sub.version, sub.acked_idx
     FROM sub JOIN stream ON stream.no = sub.stream
     WHERE sub.node = ?1 AND sub.dirty = 1 AND sub.state = 1 ORDER BY sub.priority, sub.stream";
+const DIRTY_STREAM: &str = "
+    SELECT stream.no, stream.id, stream.author_site, stream.class, stream.count, stream.sum,
+           sub.version, sub.acked_idx
+    FROM sub JOIN stream ON stream.no = sub.stream
+    WHERE sub.node = ?1 AND sub.stream = ?2 AND sub.dirty = 1 AND sub.state = 1";
 const ENTRIES_AFTER: &str = concat!(
     "SELECT entry.idx, ",
     entry_columns!(),
@@ -492,20 +498,33 @@ pub(super) fn for_each_dirty(
     let mut statement = conn.prepare_cached(DIRTY)?;
     let mut rows = statement.query([node])?;
     while let Some(row) = rows.next()? {
-        let dirty = Dirty {
-            no: row.get(0)?,
-            id: StreamId::from_bytes(&row.get(1)?),
-            author_site: row.get::<_, Option<[u8; 16]>>(2)?.map(SiteId::from_bytes),
-            class: Class::from_number(row.get(3)?).unwrap_or(Class::Backfill),
-            head: digest_from(row, 4, 5)?,
-            version: row.get(6)?,
-            acked: row.get::<_, i64>(7)?.cast_unsigned(),
-        };
-        if !visit(&dirty)? {
+        if !visit(&dirty_from(row)?)? {
             break;
         }
     }
     Ok(())
+}
+
+/// As [`for_each_dirty`] gives it, one stream.
+pub(super) fn dirty(
+    conn: &Connection,
+    node: i64,
+    stream: i64,
+) -> Result<Option<Dirty>, StoreError> {
+    let mut statement = conn.prepare_cached(DIRTY_STREAM)?;
+    Ok(statement.query_row(params![node, stream], dirty_from).optional()?)
+}
+
+fn dirty_from(row: &Row<'_>) -> rusqlite::Result<Dirty> {
+    Ok(Dirty {
+        no: row.get(0)?,
+        id: StreamId::from_bytes(&row.get(1)?),
+        author_site: row.get::<_, Option<[u8; 16]>>(2)?.map(SiteId::from_bytes),
+        class: Class::from_number(row.get(3)?).unwrap_or(Class::Backfill),
+        head: digest_from(row, 4, 5)?,
+        version: row.get(6)?,
+        acked: row.get::<_, i64>(7)?.cast_unsigned(),
+    })
 }
 
 /// Reads a stream after `from`, cut into runs that fill a frame each, without `node`'s own entries.

@@ -3,7 +3,7 @@
 use replication::hub::durable::{Mark, count, covered, mark};
 use replication::hub::{HubStore as _, NewNode, Node, SqliteHub};
 use replication::streams::patient_stream;
-use replication::{Draft, EDGE, HUB, LEDGER};
+use replication::{Draft, EDGE, HUB, HUB_BUNDLES, LEDGER};
 use store::Connection;
 use sync_protocol::Epoch;
 use sync_protocol::exchange::{HelloState, IngestEntry, OutboxEntry};
@@ -20,7 +20,7 @@ struct Hub {
 impl Hub {
     fn new(edge: &Edge) -> Self {
         let mut conn = store::open_in_memory().unwrap();
-        store::migrate(&mut conn, &[LEDGER, HUB, EDGE, consent::store::ROOM]).unwrap();
+        store::migrate(&mut conn, &[LEDGER, HUB, HUB_BUNDLES, EDGE, consent::store::ROOM]).unwrap();
         let hub = SqliteHub::new(&conn);
         hub.begin(1).unwrap();
         let site_name = "north".parse().unwrap();

@@ -79,7 +79,8 @@ struct Hub {
 impl Hub {
     fn new(north: &Edge, south: &Edge) -> Self {
         let mut conn = store::open_in_memory().unwrap();
-        let rooms = [replication::LEDGER, replication::HUB, consent::store::ROOM];
+        let rooms =
+            [replication::LEDGER, replication::HUB, replication::HUB_BUNDLES, consent::store::ROOM];
         store::migrate(&mut conn, &rooms).unwrap();
         SqliteHub::new(&conn).begin(1).unwrap();
         let hub = SqliteHub::new(&conn);

@@ -9,7 +9,11 @@ use sync_protocol::{Epoch, SetDigest, codec};
 use vocab::Timestamp;
 
 const CURRENT: &str = "SELECT epoch FROM enrolled_node WHERE no = ?1";
-const START: &str = "SELECT abandoned FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
+/// Of a start that only bundles have named it is not known where it stands.
+const START: &str = "
+    SELECT abandoned FROM origin_epoch WHERE node = ?1 AND epoch = ?2
+        AND NOT EXISTS (SELECT 1 FROM bundle_start WHERE node = ?1 AND epoch = ?2)";
+const PLACED: &str = "DELETE FROM bundle_start WHERE node = ?1 AND epoch = ?2";
 const RECEIVED: &str = "SELECT received, sum FROM origin_epoch WHERE node = ?1 AND epoch = ?2";
 const SEE: &str = "
     INSERT INTO origin_epoch (node, epoch, parent, received, sum, abandoned)
@@ -89,6 +93,7 @@ fn see(
     for (epoch, before) in named.iter().zip(before) {
         let start = params![node, epoch.0.cast_signed(), before, nothing, abandoned];
         conn.prepare_cached(SEE)?.execute(start)?;
+        conn.prepare_cached(PLACED)?.execute(params![node, epoch.0.cast_signed()])?;
     }
     Ok(())
 }

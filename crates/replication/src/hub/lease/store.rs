@@ -14,10 +14,10 @@ const DUE: &str = "SELECT patient FROM access_due WHERE at <= ?1 ORDER BY at LIM
 const ARE_KNOWN: &str = "SELECT EXISTS (SELECT 1 FROM hub_meta WHERE leases_known = 1)";
 const SET_KNOWN: &str = "UPDATE hub_meta SET leases_known = 1";
 const UNTOLD: &str = "
-    SELECT stream.id, sub.version, sub.lease_s, sub.lease_until
+    SELECT stream.id, sub.version, sub.lease_s, sub.lease_until, sub.stream
     FROM sub JOIN stream ON stream.no = sub.stream
     WHERE sub.node = ?1 AND sub.lease_told = 0 AND sub.state = 1
-        AND (sub.dirty = 1 OR sub.foreign_count > 0)
+        AND (sub.dirty = 1 OR sub.foreign_count > 0) AND sub.stream > ?3
     ORDER BY sub.stream LIMIT ?2";
 /// Unless they changed while they were on their way.
 const TOLD: &str = "
@@ -67,10 +67,21 @@ pub(in crate::hub) fn set_known(conn: &Connection) -> Result<(), StoreError> {
 
 /// Terms that the node does not have, of what others wrote and it holds or is to get.
 pub(in crate::hub) fn untold(conn: &Connection, node: i64) -> Result<Vec<Grant>, StoreError> {
+    Ok(untold_after(conn, node, 0)?.0)
+}
+
+/// The same of streams after the one with this row; beside them the last one's, if there are any.
+pub(in crate::hub) fn untold_after(
+    conn: &Connection,
+    node: i64,
+    after: i64,
+) -> Result<(Vec<Grant>, Option<i64>), StoreError> {
+    let mut last = None;
     let mut statement = conn.prepare_cached(UNTOLD)?;
     let most = i64::try_from(limits::GRANTS_MAX).unwrap_or(i64::MAX);
-    let grants = statement.query_map(params![node, most], |row| {
+    let grants = statement.query_map(params![node, most, after], |row| {
         let until: Option<i64> = row.get(3)?;
+        last = Some(row.get(4)?);
         Ok(Grant {
             stream: StreamId::from_bytes(&row.get(0)?),
             version: row.get(1)?,
@@ -80,7 +91,8 @@ pub(in crate::hub) fn untold(conn: &Connection, node: i64) -> Result<Vec<Grant>,
             },
         })
     })?;
-    Ok(grants.collect::<Result<_, _>>()?)
+    let grants = grants.collect::<Result<_, _>>()?;
+    Ok((grants, last))
 }
 
 /// The node stored these.

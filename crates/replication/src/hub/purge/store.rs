@@ -13,7 +13,7 @@ const ENDED: &str = "
     SELECT stream.id, sub.version FROM sub JOIN stream ON stream.no = sub.stream
     WHERE sub.node = ?1 AND sub.state = 2 ORDER BY sub.stream LIMIT ?2";
 const SUB: &str = "
-    SELECT sub.stream, sub.version, sub.state, sub.foreign_count, sub.foreign_sum
+    SELECT sub.stream, sub.version, sub.state, sub.foreign_count, sub.foreign_sum, sub.floor
     FROM stream JOIN sub ON sub.stream = stream.no WHERE stream.id = ?1 AND sub.node = ?2";
 const KEEP_RECEIPT: &str = "
     INSERT INTO purge_receipt (node, stream, version, count, sum, signature, stored_at)
@@ -44,6 +44,8 @@ pub(super) struct Found {
     pub(super) version: u32,
     pub(super) state: i64,
     pub(super) held: SetDigest,
+    /// Under which version the node is last known to have let go.
+    pub(super) floor: u32,
 }
 
 /// A copy that a clinic may still hold after its access ended.
@@ -86,6 +88,7 @@ pub(super) fn find(
             version: row.get(1)?,
             state: row.get(2)?,
             held: digest_from(row, 3, 4)?,
+            floor: row.get(5)?,
         })
     });
     Ok(found.optional()?)

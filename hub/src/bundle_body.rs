@@ -1,0 +1,28 @@
+//! What the bundle commands answer to programs.
+
+use serde::Serialize;
+
+/// What `export --json` says.
+#[derive(Serialize)]
+pub(crate) struct ExportedBody<'a> {
+    pub(crate) site: &'a str,
+    pub(crate) bundle: u64,
+    pub(crate) entries: u64,
+    pub(crate) streams: u64,
+    pub(crate) ended: u64,
+    pub(crate) more: bool,
+    pub(crate) bytes: u64,
+}
+
+/// What `import --json` says.
+#[derive(Serialize)]
+pub(crate) struct ImportedBody<'a> {
+    pub(crate) site: &'a str,
+    pub(crate) bundle: u64,
+    pub(crate) repeated: bool,
+    pub(crate) entries: u64,
+    pub(crate) set_aside: u64,
+    pub(crate) receipts: u64,
+    pub(crate) waiting: u64,
+    pub(crate) refused: u64,
+}

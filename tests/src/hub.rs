@@ -96,6 +96,7 @@ impl BoxHub {
             node_key: key.0,
             tls_key: key.0.map(|byte| !byte),
             issued_at: now,
+            succeeds: None,
         };
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
         directory::store::sites::apply_certificate(&self.conn, &certificate).expect(NO_LIMIT);

@@ -12,6 +12,7 @@ mod ingest;
 mod ingest_counts;
 mod overview;
 mod rates;
+mod rotation;
 mod status_body;
 mod sync;
 mod sync_board;

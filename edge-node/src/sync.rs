@@ -11,6 +11,7 @@ use host::database::{ReadError, WriteError};
 use pages::board::Source;
 use replication::LedgerError;
 use replication::edge::EdgeDesk;
+use replication::ledger::signing_keys;
 use replication::streams::{Topic, topic};
 use sync_protocol::NodeId;
 use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
@@ -23,6 +24,7 @@ use vocab::PatientId;
 use workflows::apply_fact::Rooms;
 
 use crate::node::Node;
+use crate::rotation;
 
 /// Signals that wait for the conversation; one that says "changed" stands for any number.
 const SIGNALS_MAX: usize = 64;
@@ -33,14 +35,10 @@ const LIVE_EVERY: Duration = Duration::from_millis(250);
 
 /// Keeps a conversation going until `shutdown`. Without a hub it waits for one to be joined.
 pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
-    let identity = match TlsIdentity::from_seed(&node.tls_seed) {
-        Ok(identity) => identity,
-        Err(error) => return tracing::error!(%error, "the connection key cannot be used"),
-    };
     let mut backoff = transport::backoff::Backoff::default();
     loop {
         let talked = tokio::select! {
-            talked = talk_once(&node, &identity) => talked,
+            talked = talk_once(&node) => talked,
             () = shutdown.requested() => return,
         };
         if talked {
@@ -57,7 +55,7 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
 }
 
 /// One conversation; answers whether the hub was reached.
-async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
+async fn talk_once(node: &Arc<Node>) -> bool {
     let Some(hub) = node.hub_link().await else {
         node.sync.joined().await;
         return true;
@@ -66,7 +64,15 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
         node.sync.failed("the hub's name cannot be resolved");
         return false;
     };
-    let dialer = match Dialer::new(identity, node.config.sync.link) {
+    rotation::go_over(node, &hub, address).await;
+    let identity = match TlsIdentity::from_seed(&node.keys().tls_seed) {
+        Ok(identity) => identity,
+        Err(error) => {
+            tracing::error!(%error, "the connection key cannot be used");
+            return false;
+        }
+    };
+    let dialer = match Dialer::new(&identity, node.config.sync.link) {
         Ok(dialer) => dialer,
         Err(error) => {
             tracing::warn!(%error, "no socket for the hub");
@@ -95,12 +101,16 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
         tokio::select! {
             ended = converse(node, &hub, &current) => break ended,
             over_udp = better => link = over_udp,
+            () = node.rotation.wanted.notified() => break Ended::Finished,
         }
         node.sync.disconnected(&Ended::Finished);
     };
     node.sync.disconnected(&ended);
     tracing::info!(reason = %ended, "the conversation with the hub ended");
     dialer.close().await;
+    if node.sync.facts(node.clock.now()).shut_out {
+        rotation::say_again(node, &hub, address).await;
+    }
     // A hub that does not let us in was reached, and asking again at once does not help.
     node.sync.facts(node.clock.now()).steady
 }
@@ -112,8 +122,17 @@ async fn resolve(address: &str) -> Option<SocketAddr> {
 async fn converse(node: &Arc<Node>, hub: &HubLink, link: &transport::Link) -> Ended {
     let hub_key = NodeId(hub.hub_node_key);
     let wall_ms = u64::try_from(node.clock.now().millis()).unwrap_or(0);
-    let exchange = EdgeExchange::new(node.key, hub_key, wall_ms);
-    let me = Arc::new(Signer::from_seed(&node.node_seed));
+    let own = node.keys();
+    let key = own.key;
+    let all = match node.readers.read(move |conn| signing_keys::of_node(conn, key)).await {
+        Ok(all) => all,
+        Err(error) => {
+            tracing::warn!(%error, "the node's keys cannot be read");
+            return Ended::Finished;
+        }
+    };
+    let exchange = EdgeExchange::new(all, hub_key, wall_ms);
+    let me = Arc::new(Signer::from_seed(&own.node_seed));
     let side = EdgeSide { node: Arc::clone(node), hub: hub_key, me };
     let (signals, heard) = mpsc::channel(SIGNALS_MAX);
     let clock = node.clock.clone();

@@ -61,13 +61,13 @@ async fn follow_keys(hub: Arc<Hub>, listener: Arc<Listener>, shutdown: Shutdown)
 async fn converse(hub: Arc<Hub>, link: Link) {
     let tls_key = *link.peer_key();
     let found = hub.readers.read(move |conn| door::node_of(conn, &tls_key)).await;
-    let node = match found {
-        Ok(Some(node)) => node,
+    let (node, keys) = match found {
+        Ok(Some(found)) => found,
         Ok(None) => return,
         Err(error) => return tracing::warn!(%error, "a node could not be looked up"),
     };
     let wall_ms = u64::try_from(hub.clock.now().millis()).unwrap_or(0);
-    let exchange = HubExchange::new(hub.key, node.key, wall_ms);
+    let exchange = HubExchange::new(hub.key, keys, wall_ms);
     let (number, heard) = hub.sessions.open(node.key, link.road());
     let side = HubSide { hub: Arc::clone(&hub), node: node.clone() };
     let clock = hub.clock.clone();

@@ -8,3 +8,4 @@ mod links;
 mod patients;
 mod restored_hub;
 mod roads;
+mod rotation;

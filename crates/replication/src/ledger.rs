@@ -2,6 +2,7 @@
 
 pub mod inspect;
 mod links;
+pub mod signing_keys;
 pub(crate) mod store;
 pub(crate) mod verify;
 

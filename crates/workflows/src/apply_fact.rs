@@ -2,6 +2,7 @@
 
 use consent::store::ApplyError as ConsentError;
 use patients::record::{ApplyError as RecordError, Outcome};
+use replication::ledger::signing_keys;
 use replication::materialize::MaterializeError;
 use replication::outbox::actor;
 use replication::streams::{Topic, topic};
@@ -32,6 +33,10 @@ impl Materialize for Rooms {
                 let certificate = directory::NodeCertificate::from_bytes(arrived.payload)
                     .map_err(|_| Refusal::Unreadable)?;
                 directory::store::sites::apply_certificate(conn, &certificate)?;
+                if let Some(old) = certificate.succeeds {
+                    let new = NodeId(certificate.node_key);
+                    signing_keys::succeed(conn, &NodeId(old), &new)?;
+                }
                 Ok(())
             }
             (FactKind::DocumentChange, Topic::Patient(patient, Compartment::Identity)) => {

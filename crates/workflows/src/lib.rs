@@ -14,6 +14,7 @@ mod queue;
 pub mod record_batch;
 pub mod register_patient;
 pub mod revoke_consent;
+pub mod rotate_node;
 pub mod schema;
 mod seal;
 pub mod seal_due;

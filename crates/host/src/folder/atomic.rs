@@ -59,7 +59,7 @@ fn write_beside(path: &Path, bytes: &[u8]) -> Result<PathBuf, FolderError> {
 }
 
 /// The name of a file is on the disk only when its folder is.
-fn sync_folder_of(path: &Path) -> Result<(), FolderError> {
+pub(super) fn sync_folder_of(path: &Path) -> Result<(), FolderError> {
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     let folder = folder.unwrap_or(Path::new("."));
     File::open(folder)

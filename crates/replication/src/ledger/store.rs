@@ -12,6 +12,7 @@ use sync_protocol::{
 };
 use vocab::Timestamp;
 
+use super::signing_keys::store::keys_of_node;
 use crate::streams;
 
 const FIND_STREAM: &str = "SELECT no, count, sum FROM stream WHERE id = ?1";
@@ -60,10 +61,12 @@ const NEWEST_OF_KIND: &str = "
     SELECT entry.no, entry.id, stream.id, chain.origin, entry.payload, entry.flags
     FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
     WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no DESC LIMIT ?2";
-const IDS_OF: &str = "
-    SELECT stream.id, entry.id FROM chain
-    JOIN entry ON entry.chain = chain.no JOIN stream ON stream.no = chain.stream
-    WHERE chain.origin = ?1";
+const IDS_OF: &str = concat!(
+    "SELECT stream.id, entry.id FROM chain
+     JOIN entry ON entry.chain = chain.no JOIN stream ON stream.no = chain.stream
+     WHERE chain.origin IN ",
+    keys_of_node!("?1")
+);
 /// Where an author went on from somewhere else than the end, or began a second chain.
 const REWRITTEN: &str = "
     SELECT stream.id FROM stream WHERE no IN (

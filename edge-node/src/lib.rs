@@ -8,6 +8,7 @@ pub mod rows;
 pub mod server;
 
 mod chores;
+mod erasure;
 mod ingest;
 mod ingest_counts;
 mod overview;

@@ -11,6 +11,7 @@ use host::database::{ReadError, WriteError};
 use pages::board::Source;
 use replication::LedgerError;
 use replication::edge::EdgeDesk;
+use replication::erasure::Signed;
 use replication::ledger::signing_keys;
 use replication::streams::{Topic, topic};
 use sync_protocol::NodeId;
@@ -21,6 +22,8 @@ use tokio::sync::mpsc;
 use transport::drive::{Desk, Ended, Progress, Signal, drive};
 use transport::{Dialer, Road, TlsIdentity};
 use vocab::PatientId;
+use workflows::WorkflowError;
+use workflows::answer_orders::answer_orders;
 use workflows::apply_fact::Rooms;
 
 use crate::node::Node;
@@ -166,8 +169,13 @@ fn ended(op: &EdgeOp) -> Option<PatientId> {
     let EdgeOp::Purge(order) = op else { return None };
     match topic(&order.stream) {
         Topic::Patient(patient, _) => Some(patient),
-        Topic::Policy | Topic::Unknown => None,
+        Topic::Policy | Topic::Site(_) | Topic::Unknown => None,
     }
+}
+
+/// Whether an order to erase may be in it.
+fn may_order(op: &EdgeOp) -> bool {
+    matches!(op, EdgeOp::Apply(run) if topic(&run.stream) == Topic::Policy)
 }
 
 /// This node's storage and screens, as the conversation sees them.
@@ -179,6 +187,18 @@ struct EdgeSide {
 }
 
 impl EdgeSide {
+    /// Something was erased by order: screens forget it, the log is emptied, receipts are sent.
+    fn note_erased(&self, signed: &Signed) {
+        if signed.receipts == 0 {
+            return;
+        }
+        let count = signed.erased;
+        tracing::info!(count, "payloads were erased by order of the hub");
+        signed.patients.iter().for_each(|patient| self.node.board.erase(*patient));
+        self.node.wal_holds_deleted.store(true, Ordering::Relaxed);
+        self.node.outbox_grew.notify_one();
+    }
+
     fn rooms(&self) -> Rooms {
         Rooms { hub: self.hub, site: self.node.site_or_none(), now: self.node.clock.now() }
     }
@@ -214,7 +234,7 @@ impl Desk<EdgeExchange> for EdgeSide {
     async fn write(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
         let (mut rooms, me) = (self.rooms(), Arc::clone(&self.me));
         let ended: Vec<_> = ops.iter().filter_map(ended).collect();
-        let written: Result<_, WriteError<LedgerError>> = self
+        let written: Result<_, WriteError<WorkflowError>> = self
             .node
             .writer
             .write(move |conn, state| {
@@ -223,11 +243,22 @@ impl Desk<EdgeExchange> for EdgeSide {
                     // What is open changes beside it.
                     state.0.forget();
                 }
-                ops.into_iter()
-                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me))
-                    .collect::<Result<Vec<_>, _>>()
+                let orders = ops.iter().any(may_order);
+                let mut replies = Vec::with_capacity(ops.len());
+                for op in ops {
+                    replies.push(EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me)?);
+                }
+                let signed = match orders {
+                    true => answer_orders(conn, &mut state.0, rooms.now)?,
+                    false => Signed::default(),
+                };
+                Ok((replies, signed))
             })
-            .await;
+            .await
+            .map(|(replies, signed)| {
+                self.note_erased(&signed);
+                replies
+            });
         if !ended.is_empty() {
             self.node.wal_holds_deleted.store(true, Ordering::Relaxed);
         }

@@ -7,6 +7,7 @@ pub mod node;
 pub mod server;
 
 mod door;
+mod erasure;
 mod keys;
 mod overview;
 mod sessions;

@@ -5,13 +5,16 @@ use std::sync::Arc;
 use host::Shutdown;
 use host::database::{ReadError, WriteError};
 use pages::board::Source;
-use replication::LedgerError;
 use replication::hub::{HubDesk, Node as Enrolled, Performed};
-use sync_protocol::exchange::{HubExchange, HubOp, HubReply};
+use replication::streams::{Topic, topic};
+use replication::{LedgerError, erasure};
+use sync_protocol::exchange::{HubExchange, HubOp, HubReply, IngestEntry};
 use sync_protocol::message::Live;
 use transport::drive::{Desk, Progress, drive};
 use transport::{Admission, Incoming, Link, Listener};
+use workflows::WorkflowError;
 use workflows::apply_fact::{NO_SITE, Rooms};
+use workflows::tend_orders::tend_orders;
 
 use crate::door;
 use crate::node::Hub;
@@ -85,6 +88,13 @@ async fn converse(hub: Arc<Hub>, link: Link) {
     tracing::info!(peer = %node.key.short(), reason = %ended, "a conversation ended");
 }
 
+/// Whether a receipt for an erasure may be in it.
+fn may_be_receipt(op: &HubOp) -> bool {
+    let HubOp::Ingest(entries) = op else { return false };
+    let topic_of = |entry: &IngestEntry| topic(&entry.entry.get().header.stream);
+    entries.iter().any(|entry| matches!(topic_of(entry), Topic::Site(_)))
+}
+
 /// This hub's storage, as the conversation with one node sees it.
 struct HubSide {
     hub: Arc<Hub>,
@@ -156,18 +166,31 @@ impl Desk<HubExchange> for HubSide {
 
     async fn write(&self, ops: Vec<HubOp>) -> Vec<HubReply> {
         let (node, now, key) = (self.node.clone(), self.hub.clock.now(), self.hub.key);
-        let written: Result<_, WriteError<LedgerError>> = self
+        let written: Result<_, WriteError<WorkflowError>> = self
             .hub
             .writer
-            .write(move |conn, _| {
+            .write(move |conn, state| {
                 let mut rooms = Rooms { hub: key, site: NO_SITE, now };
-                ops.into_iter()
-                    .map(|op| HubDesk::perform(conn, now, &node, op, &mut rooms))
-                    .collect::<Result<Vec<_>, _>>()
+                let receipts = ops.iter().any(may_be_receipt);
+                let before = if receipts { erasure::orders(conn)? } else { 0 };
+                let mut performed = Vec::with_capacity(ops.len());
+                for op in ops {
+                    performed.push(HubDesk::perform(conn, now, &node, op, &mut rooms)?);
+                }
+                let wake = match receipts {
+                    true => tend_orders(conn, &mut state.author, now, before)?,
+                    false => Vec::new(),
+                };
+                Ok((performed, wake))
             })
             .await;
         match written {
-            Ok(performed) => self.done(performed),
+            Ok((performed, wake)) => {
+                if !wake.is_empty() {
+                    self.hub.sessions.wake(&wake);
+                }
+                self.done(performed)
+            }
             Err(error) => {
                 tracing::warn!(%error, "storing what a clinic sent failed");
                 vec![HubReply::Failed]

@@ -4,6 +4,7 @@ mod backups;
 mod clinics;
 mod commands;
 mod copies;
+mod erasure;
 mod links;
 mod patients;
 mod restored_hub;

@@ -89,7 +89,9 @@ impl ConsentEvent {
             FactKind::Segment
             | FactKind::Alerts
             | FactKind::DocumentChange
-            | FactKind::NodeCertificate => return Err(BadFact::Kind),
+            | FactKind::NodeCertificate
+            | FactKind::EraseOrder
+            | FactKind::EraseReceipt => return Err(BadFact::Kind),
         };
         if event.to_bytes() != bytes {
             return Err(BadFact::NotCanonical);

@@ -21,6 +21,7 @@ pub fn copies<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), Expor
         let (patient, compartment) = match topic(&copy.stream) {
             Topic::Patient(patient, compartment) => (patient.to_string(), compartment.name()),
             Topic::Policy => (String::new(), "directory"),
+            Topic::Site(_) => (String::new(), "site"),
             Topic::Unknown => (String::new(), "unknown"),
         };
         out.row([

@@ -46,8 +46,13 @@ pub fn may_have(
     now: Timestamp,
 ) -> Result<bool, StoreError> {
     let Topic::Patient(patient, compartment) = streams::topic(stream) else {
-        // The directory is for everybody; what we do not understand is for nobody.
-        return Ok(streams::topic(stream) == Topic::Policy);
+        // The directory is for everybody, what a site says of itself for that site, and what we do not
+        // understand for nobody.
+        return Ok(match streams::topic(stream) {
+            Topic::Policy => true,
+            Topic::Site(owner) => owner == site,
+            Topic::Patient(..) | Topic::Unknown => false,
+        });
     };
     let ask = consent::Ask {
         recipient: site,

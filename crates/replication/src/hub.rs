@@ -2,6 +2,7 @@
 
 mod access;
 pub mod durable;
+mod erasure;
 mod give_back;
 mod greeting;
 mod ingest;
@@ -26,6 +27,9 @@ use crate::gate::Released;
 use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
+pub use erasure::{
+    OrderStanding, has_record, note_request, open_streams, receipt_arrived, standings,
+};
 pub use purge::{OutstandingCopy, outstanding};
 pub use restored::{awaited, begin_again, is_in_safe_mode, leave_safe_mode, overridden};
 pub use rotation::rotate;

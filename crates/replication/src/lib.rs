@@ -6,6 +6,7 @@
 //! storage; [`outbox`] is the one way to write.
 
 pub mod edge;
+pub mod erasure;
 pub mod gate;
 pub mod hub;
 pub mod ledger;
@@ -25,6 +26,7 @@ pub const LEDGER: Room = Room {
         ("V1__ledger", include_str!("../migrations/V1__ledger.sql")),
         ("V2__ledger_branches", include_str!("../migrations/V2__ledger_branches.sql")),
         ("V3__ledger_signing_keys", include_str!("../migrations/V3__ledger_signing_keys.sql")),
+        ("V4__ledger_erasure", include_str!("../migrations/V4__ledger_erasure.sql")),
     ],
 };
 
@@ -48,5 +50,6 @@ pub const HUB: Room = Room {
         ("V4__hub_durable", include_str!("../migrations/V4__hub_durable.sql")),
         ("V5__hub_starts", include_str!("../migrations/V5__hub_starts.sql")),
         ("V6__hub_safe_mode", include_str!("../migrations/V6__hub_safe_mode.sql")),
+        ("V7__hub_erasure", include_str!("../migrations/V7__hub_erasure.sql")),
     ],
 };

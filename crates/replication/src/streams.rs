@@ -1,10 +1,12 @@
 //! What streams are about: the protocol below sees numbers, this is where they get a meaning.
 
 use sync_protocol::{Class, StreamId};
-use vocab::{Compartment, PatientId};
+use vocab::{Compartment, PatientId, SiteId};
 
 /// Family of streams about one patient.
 const SCOPE_PATIENT: u8 = 1;
+/// Family of streams about one site, which that site writes for the hub.
+const SCOPE_SITE: u8 = 2;
 /// Family of streams that the hub's authority writes for every node.
 const SCOPE_POLICY: u8 = 3;
 
@@ -15,6 +17,8 @@ pub enum Topic {
     Patient(PatientId, Compartment),
     /// The directory of sites and their keys, written by the hub, for every node.
     Policy,
+    /// What one site tells the hub of itself; nobody else gets it.
+    Site(SiteId),
     /// Something a newer version knows: kept and passed on, not looked into.
     Unknown,
 }
@@ -36,6 +40,12 @@ pub const fn policy_stream() -> StreamId {
     StreamId { scope: SCOPE_POLICY, subject: [0; 16], compartment: 0, generation: 0 }
 }
 
+/// The stream in which a site tells the hub of itself.
+#[must_use]
+pub const fn site_stream(site: SiteId) -> StreamId {
+    StreamId { scope: SCOPE_SITE, subject: site.bytes(), compartment: 0, generation: 0 }
+}
+
 /// What `stream` is about.
 #[must_use]
 pub fn topic(stream: &StreamId) -> Topic {
@@ -44,6 +54,9 @@ pub fn topic(stream: &StreamId) -> Topic {
             .map_or(Topic::Unknown, |compartment| {
                 Topic::Patient(PatientId::from_bytes(stream.subject), compartment)
             }),
+        SCOPE_SITE if *stream == site_stream(SiteId::from_bytes(stream.subject)) => {
+            Topic::Site(SiteId::from_bytes(stream.subject))
+        }
         SCOPE_POLICY if *stream == policy_stream() => Topic::Policy,
         _ => Topic::Unknown,
     }
@@ -54,7 +67,7 @@ pub fn topic(stream: &StreamId) -> Topic {
 #[must_use]
 pub fn class(stream: &StreamId) -> Class {
     match topic(stream) {
-        Topic::Policy | Topic::Patient(_, Compartment::Consent) => Class::Policy,
+        Topic::Policy | Topic::Site(_) | Topic::Patient(_, Compartment::Consent) => Class::Policy,
         Topic::Patient(_, Compartment::Alerts) => Class::Urgent,
         Topic::Patient(_, Compartment::Vitals) => Class::Fresh,
         Topic::Patient(_, _) | Topic::Unknown => Class::Records,
@@ -73,6 +86,8 @@ mod tests {
             assert_eq!(topic(&stream), Topic::Patient(patient, compartment));
         }
         assert_eq!(topic(&policy_stream()), Topic::Policy);
+        let site = SiteId::from_bytes([3; 16]);
+        assert_eq!(topic(&site_stream(site)), Topic::Site(site));
         check(Compartment::Alerts, Class::Urgent);
         check(Compartment::Consent, Class::Policy);
         check(Compartment::Identity, Class::Records);

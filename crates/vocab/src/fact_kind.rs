@@ -16,17 +16,23 @@ pub enum FactKind {
     ConsentRevoke = 5,
     /// A site with its keys, signed by the hub.
     NodeCertificate = 6,
+    /// An order of the hub to erase.
+    EraseOrder = 7,
+    /// What a node signed when it had carried one out.
+    EraseReceipt = 8,
 }
 
 impl FactKind {
     /// Every kind this version understands.
-    pub const ALL: [Self; 6] = [
+    pub const ALL: [Self; 8] = [
         Self::Segment,
         Self::Alerts,
         Self::DocumentChange,
         Self::ConsentGrant,
         Self::ConsentRevoke,
         Self::NodeCertificate,
+        Self::EraseOrder,
+        Self::EraseReceipt,
     ];
 
     /// The number on the wire.
@@ -45,6 +51,8 @@ impl FactKind {
             Self::ConsentGrant => "consent grant",
             Self::ConsentRevoke => "consent revocation",
             Self::NodeCertificate => "node certificate",
+            Self::EraseOrder => "order to erase",
+            Self::EraseReceipt => "receipt of an erasure",
         }
     }
 

@@ -56,6 +56,9 @@ pub(crate) enum Verb {
     Flush,
     /// The sites that the hub's directory names.
     Sites,
+    /// Make new keys for signing and connecting; they are in force, and the old ones over, once the hub
+    /// has been reached.
+    RotateKey,
     /// Devices that may send readings.
     #[command(subcommand)]
     Device(DeviceVerb),

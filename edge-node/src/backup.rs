@@ -10,6 +10,7 @@ use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
 use host::control::Answer;
 use pages::BackupHealth;
 use store::Connection;
+use sync_protocol::NodeId;
 use workflows::schema;
 
 use crate::node::Node;
@@ -17,10 +18,11 @@ use crate::node::Node;
 /// How often it is looked whether a backup is due. They are minutes apart at least.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Whose backups those with these keys are.
+/// Whose backups those with these keys are: a node keeps the name of its first key.
 #[must_use]
 pub fn about(keys: &Keys) -> About {
-    let node = sync_protocol::signature::node_id(keys.node_seed()).to_string();
+    let now = sync_protocol::signature::node_id(keys.node_seed());
+    let node = keys.name().map_or(now, |first| NodeId(*first)).to_string();
     About { program: "edge-node", version: env!("CARGO_PKG_VERSION"), node }
 }
 
@@ -81,14 +83,17 @@ pub(crate) fn drill(
         about: node.backups.about().clone(),
         now: node.clock.now(),
     };
-    let me = node.key;
+    let (me, own) = (node.key(), Keys::of_folder(node.backups.data())?);
     Ok(Answer::streamed(&node.readers, move |live, mut out| {
         host::backup::drill(
             &order,
             live,
             &mut out,
             about,
-            prepare,
+            |conn| {
+                prepare(conn)?;
+                Ok(crate::node::know_own_keys(conn, &own)?)
+            },
             |conn, mut out: &mut dyn Write| {
                 Ok(export::verification(conn, &mut out, |conn, progress| {
                     replication::edge::verify(conn, &me, progress)

@@ -71,13 +71,13 @@ pub(crate) async fn export(
     }
     let mut file = NewFile::create(&to).map_err(Refusal::because)?;
     crate::chores::seal(node, 0).await.map_err(Refusal::because)?;
-    let (me, hub_key, now) = (node.key, NodeId(hub.hub_node_key), node.clock.now());
+    let (me, hub_key, now) = (node.key(), NodeId(hub.hub_node_key), node.clock.now());
     let header = node
         .writer
         .write(move |conn, _| bundle::begin(conn, now, me, hub_key))
         .await
         .map_err(Refusal::because)?;
-    let (signer, random) = (Signer::from_seed(&node.node_seed), node.random.clone());
+    let (signer, random) = (Signer::from_seed(&node.keys().node_seed), node.random.clone());
     Ok(Answer::streamed(&node.readers, move |conn, mut out| -> Result<(), Failed> {
         let fill = &mut |bytes: &mut [u8]| random.fill(bytes);
         let mut seal = Seal { to: recipient, also: &also, me: &signer, fill };
@@ -162,11 +162,11 @@ struct Intake<'a> {
 
 impl Intake<'_> {
     fn run(&self, file: File, out: &mut PieceWriter, json: bool) -> Result<(), Failed> {
-        let identity = Identity::of_signing_seed(&self.node.node_seed);
+        let identity = Identity::of_signing_seed(&self.node.keys().node_seed);
         let life = self.read(bundle::life)?;
         let checked = {
             let mut said = Ok(());
-            let expect = |header: &Header| bundle::expect(header, self.node.key, self.hub, life);
+            let expect = |header: &Header| bundle::expect(header, self.node.key(), self.hub, life);
             let checked = check(BufReader::new(&file), &identity, Way::Down, expect, |frames| {
                 if frames.is_multiple_of(SAY_EVERY) && said.is_ok() {
                     said = note(out, &format!("checked {frames} frames"));
@@ -221,7 +221,7 @@ impl Intake<'_> {
         let ended: Vec<PatientId> = steps.iter().filter_map(ended).collect();
         let now = self.node.clock.now();
         let mut rooms = Rooms { hub: self.hub, site: self.node.site_or_none(), now };
-        let me = Signer::from_seed(&self.node.node_seed);
+        let me = Signer::from_seed(&self.node.keys().node_seed);
         let stored = self.node.writer.write_blocking(move |conn, _| {
             let known = rooms;
             bundle::store(conn, now, steps, &mut rooms, &known, &me, &mut stored)?;
@@ -247,7 +247,7 @@ fn ended(step: &Step) -> Option<PatientId> {
     let Step::Op(EdgeOp::Purge(order)) = step else { return None };
     match topic(&order.stream) {
         Topic::Patient(patient, _) => Some(patient),
-        Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
+        Topic::Site(_) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
     }
 }
 

@@ -50,6 +50,8 @@ pub enum Command {
     },
     /// The sites that the hub's directory names.
     Sites,
+    /// Make new keys, in force from the next time the hub is reached.
+    RotateKey,
     /// Register devices; answers `device_id,key` as CSV. The keys are shown this once.
     DeviceAdd {
         /// One row per device.
@@ -174,6 +176,7 @@ pub async fn perform(node: &Arc<Node>, command: Command) -> Result<Answer, Refus
         }
         Command::Join { invitation } => join::join(node, &invitation).await,
         Command::Sites => join::sites(node).await,
+        Command::RotateKey => crate::rotation::prepare(node).await,
         Command::DeviceAdd { rows } => devices::add(node, rows).await,
         Command::DeviceRotate { device } => devices::rotate(node, &device).await,
         Command::DeviceRevoke { device } => devices::revoke(node, &device).await,
@@ -208,7 +211,7 @@ pub async fn perform(node: &Arc<Node>, command: Command) -> Result<Answer, Refus
 
 /// Checks the database file, every stream and every sum.
 fn verify(node: &Node) -> Answer {
-    let me = node.key;
+    let me = node.key();
     Answer::streamed(&node.readers, move |conn, mut out| {
         ::export::verification(conn, &mut out, |conn, progress| {
             replication::edge::verify(conn, &me, progress)

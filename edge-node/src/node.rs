@@ -2,7 +2,7 @@
 
 use std::path::Path;
 use std::sync::atomic::AtomicBool;
-use std::sync::{Arc, OnceLock};
+use std::sync::{Arc, Mutex, OnceLock, PoisonError, RwLock};
 
 use devices::SharedDirectory;
 use directory::store::hub_link::HubLink;
@@ -57,6 +57,42 @@ pub enum StartError {
     Ledger(#[from] LedgerError),
 }
 
+/// The keys that a node signs and connects with.
+pub(crate) struct OwnKeys {
+    pub(crate) key: NodeId,
+    pub(crate) node_seed: [u8; 32],
+    pub(crate) tls_seed: [u8; 32],
+}
+
+impl std::fmt::Debug for OwnKeys {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "OwnKeys({})", self.key.short())
+    }
+}
+
+/// A change of keys that is under way.
+#[derive(Debug, Default)]
+pub(crate) struct Rotation {
+    /// Notified when keys were prepared: a conversation under the old ones ends.
+    pub(crate) wanted: Notify,
+    refused: Mutex<Option<String>>,
+}
+
+impl Rotation {
+    /// Why the hub did not take the new keys, the last time.
+    pub(crate) fn refused(&self) -> Option<String> {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub(crate) fn set_refused(&self, why: &str) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = Some(why.to_owned());
+    }
+
+    pub(crate) fn clear_refused(&self) {
+        *self.refused.lock().unwrap_or_else(PoisonError::into_inner) = None;
+    }
+}
+
 /// A clinic's node with its database open. One per data folder.
 #[derive(Debug)]
 pub struct Node {
@@ -67,11 +103,10 @@ pub struct Node {
     pub writer: Writer<WriterState>,
     /// Readers beside it.
     pub readers: Readers,
-    /// The name that this node signs with.
-    pub key: NodeId,
+    /// Replaced when the node goes over to new ones.
+    keys: RwLock<Arc<OwnKeys>>,
+    pub(crate) rotation: Rotation,
     site: OnceLock<SiteId>,
-    pub(crate) node_seed: [u8; 32],
-    pub(crate) tls_seed: [u8; 32],
     pub(crate) devices: SharedDirectory,
     pub(crate) board: Board,
     pub(crate) counts: IngestCounts,
@@ -86,7 +121,7 @@ pub struct Node {
     /// Notified after a commit that queued entries for the hub.
     pub(crate) outbox_grew: Notify,
     pub(crate) backups: Keeper,
-    _folder: DataFolder,
+    pub(crate) folder: DataFolder,
 }
 
 impl Node {
@@ -113,19 +148,26 @@ impl Node {
     /// [`StartError`].
     pub fn open(path: &Path, clock: Clock, random: Random) -> Result<Self, StartError> {
         let folder = DataFolder::open(path)?;
+        folder.finish_next()?;
         let config: Config = host::config::load(&folder.config())?;
-        let about = crate::backup::about(&Keys::of_folder(path)?);
+        let held = Keys::of_folder(path)?;
+        let about = crate::backup::about(&held);
         let seeds = folder.seeds()?;
         let (database, key) = (folder.existing_database()?, folder.database_key()?);
         let (site, state, devices, last_success, kept) = {
             let mut conn = store::open(&database, &key, store::Access::Write)?;
             store::migrate(&mut conn, schema::EDGE)?;
+            know_own_keys(&conn, &held)?;
             let (site, state, devices) = begin(&conn, &seeds.node, &random)?;
             let last_success = replication::edge::last_success(&conn)?;
             let kept = replication::edge::lease::kept_time(&conn)?;
             (site, state, devices, last_success, kept)
         };
-        let node_key = sync_protocol::signature::node_id(&seeds.node);
+        let keys = OwnKeys {
+            key: sync_protocol::signature::node_id(&seeds.node),
+            node_seed: *seeds.node,
+            tls_seed: *seeds.tls,
+        };
         let (writer, readers) =
             host::database::open(&database, &key, schema::EDGE, WriterState(state))?;
         Ok(Self {
@@ -137,10 +179,9 @@ impl Node {
             random,
             writer,
             readers,
-            key: node_key,
+            keys: RwLock::new(Arc::new(keys)),
+            rotation: Rotation::default(),
             site: site.map_or_else(OnceLock::new, OnceLock::from),
-            node_seed: *seeds.node,
-            tls_seed: *seeds.tls,
             devices,
             board: Board::default(),
             counts: IngestCounts::default(),
@@ -149,8 +190,23 @@ impl Node {
             // What a process before this one let go may be there.
             wal_holds_deleted: AtomicBool::new(true),
             outbox_grew: Notify::new(),
-            _folder: folder,
+            folder,
         })
+    }
+
+    /// The name that this node signs with.
+    #[must_use]
+    pub fn key(&self) -> NodeId {
+        self.keys().key
+    }
+
+    /// The keys in use.
+    pub(crate) fn keys(&self) -> Arc<OwnKeys> {
+        Arc::clone(&self.keys.read().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    pub(crate) fn set_keys(&self, keys: Arc<OwnKeys>) {
+        *self.keys.write().unwrap_or_else(PoisonError::into_inner) = keys;
     }
 
     /// Bytes to and from the hub since the start, as UDP or TCP carried them.
@@ -196,6 +252,14 @@ impl Node {
             None
         })
     }
+}
+
+/// A database that came back from a backup of before a change of keys does not know that the key in use
+/// succeeds the one that it names. Keys between the two come with the directory.
+pub(crate) fn know_own_keys(conn: &Connection, keys: &Keys) -> Result<(), StoreError> {
+    let Some(first) = keys.name() else { return Ok(()) };
+    let current = sync_protocol::signature::node_id(keys.node_seed());
+    replication::ledger::signing_keys::succeed(conn, &NodeId(*first), &current)
 }
 
 /// Opens the writing side of a process that just started, with an epoch of its own.

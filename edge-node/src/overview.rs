@@ -32,6 +32,8 @@ pub(crate) struct Overview {
     pub(crate) facts: Facts,
     pub(crate) state: SyncState,
     pub(crate) backup: Standing,
+    /// How far a change of keys is, if one is under way.
+    pub(crate) rotation: Option<String>,
 }
 
 impl Overview {
@@ -41,6 +43,7 @@ impl Overview {
         let sync = node.sync.facts(now);
         let backup = node.backups.standing(now).await;
         let (site, time) = (node.site_or_none(), Arc::clone(&node.time));
+        let rotation = crate::rotation::standing(node);
         node.readers
             .read(move |conn| {
                 let hub = directory::store::hub_link::hub_link(conn)?;
@@ -72,6 +75,7 @@ impl Overview {
                     facts,
                     sync,
                     backup,
+                    rotation,
                 })
             })
             .await
@@ -119,6 +123,7 @@ impl Overview {
             last_success: self.sync.last_success.map(|at| at.to_string()),
             idle: self.sync.idle,
             refusal: self.sync.refusal.clone(),
+            rotation: self.rotation.clone(),
             backup: BackupBody {
                 state: self.backup.state().word(),
                 age_seconds: self.backup.age_seconds(),
@@ -151,6 +156,8 @@ impl Overview {
         let durable = durable_words(&self.entries);
         let link = self.link_sentence();
         let refusal = self.sync.refusal.as_deref().unwrap_or("-");
+        let rotation =
+            self.rotation.as_ref().map_or_else(String::new, |said| format!("keys       {said}\n"));
         let e = &self.entries;
         let r = &self.readings;
         format!(
@@ -166,7 +173,7 @@ impl Overview {
              locked     {}\n\
              alerts     {} ({} critical and open)\n\
              backup     {}\n\
-             last error {refusal}\n",
+             {rotation}last error {refusal}\n",
             self.state.symbol(),
             self.state.sentence(&self.facts),
             e.authored,

@@ -135,6 +135,7 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         Verb::Sync => vec![Command::Sync],
         Verb::Flush => vec![Command::Flush],
         Verb::Sites => vec![Command::Sites],
+        Verb::RotateKey => vec![Command::RotateKey],
         Verb::Export { what, patient } => vec![Command::Export { what, patient }],
         Verb::Quarantine => vec![Command::Quarantine],
         Verb::Locked => vec![Command::LockedList],

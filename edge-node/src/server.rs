@@ -15,7 +15,7 @@ use web::Limits;
 use crate::commands::{Command, perform};
 use crate::node::{Node, StartError};
 use crate::view::EdgeView;
-use crate::{backup, chores, ingest, sync};
+use crate::{backup, chores, erasure, ingest, sync};
 
 /// Why a node stops serving, or does not begin to.
 #[derive(Debug, thiserror::Error)]
@@ -87,6 +87,7 @@ impl Ready {
             sync::run(Arc::clone(&node), shutdown.clone()),
             chores::run(Arc::clone(&node), shutdown.clone()),
             backup::run(Arc::clone(&node), shutdown.clone()),
+            erasure::run(Arc::clone(&node), shutdown.clone()),
         );
         node.writer.stop().await;
     }

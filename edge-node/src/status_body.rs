@@ -30,6 +30,8 @@ pub(crate) struct StatusBody {
     pub(crate) idle: bool,
     /// Why the hub was not reached or refused, the last time.
     pub(crate) refusal: Option<String>,
+    /// How far a change of keys is; nothing when none is under way.
+    pub(crate) rotation: Option<String>,
     /// Copies of what is here on another medium.
     pub(crate) backup: BackupBody,
     /// The connection.

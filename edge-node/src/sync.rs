@@ -11,6 +11,8 @@ use host::database::{ReadError, WriteError};
 use pages::board::Source;
 use replication::LedgerError;
 use replication::edge::EdgeDesk;
+use replication::erasure::Signed;
+use replication::ledger::signing_keys;
 use replication::streams::{Topic, topic};
 use sync_protocol::NodeId;
 use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
@@ -20,9 +22,12 @@ use tokio::sync::mpsc;
 use transport::drive::{Desk, Ended, Progress, Signal, drive};
 use transport::{Dialer, Road, TlsIdentity};
 use vocab::PatientId;
+use workflows::WorkflowError;
+use workflows::answer_orders::answer_orders;
 use workflows::apply_fact::Rooms;
 
 use crate::node::Node;
+use crate::rotation;
 
 /// Signals that wait for the conversation; one that says "changed" stands for any number.
 const SIGNALS_MAX: usize = 64;
@@ -33,14 +38,10 @@ const LIVE_EVERY: Duration = Duration::from_millis(250);
 
 /// Keeps a conversation going until `shutdown`. Without a hub it waits for one to be joined.
 pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
-    let identity = match TlsIdentity::from_seed(&node.tls_seed) {
-        Ok(identity) => identity,
-        Err(error) => return tracing::error!(%error, "the connection key cannot be used"),
-    };
     let mut backoff = transport::backoff::Backoff::default();
     loop {
         let talked = tokio::select! {
-            talked = talk_once(&node, &identity) => talked,
+            talked = talk_once(&node) => talked,
             () = shutdown.requested() => return,
         };
         if talked {
@@ -57,7 +58,7 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
 }
 
 /// One conversation; answers whether the hub was reached.
-async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
+async fn talk_once(node: &Arc<Node>) -> bool {
     let Some(hub) = node.hub_link().await else {
         node.sync.joined().await;
         return true;
@@ -66,7 +67,15 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
         node.sync.failed("the hub's name cannot be resolved");
         return false;
     };
-    let dialer = match Dialer::new(identity, node.config.sync.link) {
+    rotation::go_over(node, &hub, address).await;
+    let identity = match TlsIdentity::from_seed(&node.keys().tls_seed) {
+        Ok(identity) => identity,
+        Err(error) => {
+            tracing::error!(%error, "the connection key cannot be used");
+            return false;
+        }
+    };
+    let dialer = match Dialer::new(&identity, node.config.sync.link) {
         Ok(dialer) => dialer,
         Err(error) => {
             tracing::warn!(%error, "no socket for the hub");
@@ -95,12 +104,16 @@ async fn talk_once(node: &Arc<Node>, identity: &TlsIdentity) -> bool {
         tokio::select! {
             ended = converse(node, &hub, &current) => break ended,
             over_udp = better => link = over_udp,
+            () = node.rotation.wanted.notified() => break Ended::Finished,
         }
         node.sync.disconnected(&Ended::Finished);
     };
     node.sync.disconnected(&ended);
     tracing::info!(reason = %ended, "the conversation with the hub ended");
     dialer.close().await;
+    if node.sync.facts(node.clock.now()).shut_out {
+        rotation::say_again(node, &hub, address).await;
+    }
     // A hub that does not let us in was reached, and asking again at once does not help.
     node.sync.facts(node.clock.now()).steady
 }
@@ -112,8 +125,17 @@ async fn resolve(address: &str) -> Option<SocketAddr> {
 async fn converse(node: &Arc<Node>, hub: &HubLink, link: &transport::Link) -> Ended {
     let hub_key = NodeId(hub.hub_node_key);
     let wall_ms = u64::try_from(node.clock.now().millis()).unwrap_or(0);
-    let exchange = EdgeExchange::new(node.key, hub_key, wall_ms);
-    let me = Arc::new(Signer::from_seed(&node.node_seed));
+    let own = node.keys();
+    let key = own.key;
+    let all = match node.readers.read(move |conn| signing_keys::of_node(conn, key)).await {
+        Ok(all) => all,
+        Err(error) => {
+            tracing::warn!(%error, "the node's keys cannot be read");
+            return Ended::Finished;
+        }
+    };
+    let exchange = EdgeExchange::new(all, hub_key, wall_ms);
+    let me = Arc::new(Signer::from_seed(&own.node_seed));
     let heard = AtomicBool::new(false);
     let side = EdgeSide { node: Arc::clone(node), hub: hub_key, me, heard };
     let (signals, signalled) = mpsc::channel(SIGNALS_MAX);
@@ -148,8 +170,13 @@ fn ended(op: &EdgeOp) -> Option<PatientId> {
     let EdgeOp::Purge(order) = op else { return None };
     match topic(&order.stream) {
         Topic::Patient(patient, _) => Some(patient),
-        Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
+        Topic::Policy | Topic::Site(_) | Topic::Emergencies(_) | Topic::Unknown => None,
     }
+}
+
+/// Whether an order to erase may be in it.
+fn may_order(op: &EdgeOp) -> bool {
+    matches!(op, EdgeOp::Apply(run) if topic(&run.stream) == Topic::Policy)
 }
 
 /// This node's storage and screens, as the conversation sees them.
@@ -163,6 +190,18 @@ struct EdgeSide {
 }
 
 impl EdgeSide {
+    /// Something was erased by order: screens forget it, the log is emptied, receipts are sent.
+    fn note_erased(&self, signed: &Signed) {
+        if signed.receipts == 0 {
+            return;
+        }
+        let count = signed.erased;
+        tracing::info!(count, "payloads were erased by order of the hub");
+        signed.patients.iter().for_each(|patient| self.node.board.erase(*patient));
+        self.node.wal_holds_deleted.store(true, Ordering::Relaxed);
+        self.node.outbox_grew.notify_one();
+    }
+
     fn rooms(&self) -> Rooms {
         Rooms { hub: self.hub, site: self.node.site_or_none(), now: self.node.clock.now() }
     }
@@ -198,7 +237,7 @@ impl Desk<EdgeExchange> for EdgeSide {
     async fn write(&self, ops: Vec<EdgeOp>) -> Vec<EdgeReply> {
         let (mut rooms, me) = (self.rooms(), Arc::clone(&self.me));
         let ended: Vec<_> = ops.iter().filter_map(ended).collect();
-        let written: Result<_, WriteError<LedgerError>> = self
+        let written: Result<_, WriteError<WorkflowError>> = self
             .node
             .writer
             .write(move |conn, state| {
@@ -207,11 +246,22 @@ impl Desk<EdgeExchange> for EdgeSide {
                     // What is open changes beside it.
                     state.0.forget();
                 }
-                ops.into_iter()
-                    .map(|op| EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me))
-                    .collect::<Result<Vec<_>, _>>()
+                let orders = ops.iter().any(may_order);
+                let mut replies = Vec::with_capacity(ops.len());
+                for op in ops {
+                    replies.push(EdgeDesk::perform(conn, rooms.now, op, &mut rooms, &known, &me)?);
+                }
+                let signed = match orders {
+                    true => answer_orders(conn, &mut state.0, rooms.now)?,
+                    false => Signed::default(),
+                };
+                Ok((replies, signed))
             })
-            .await;
+            .await
+            .map(|(replies, signed)| {
+                self.note_erased(&signed);
+                replies
+            });
         if !ended.is_empty() {
             self.node.wal_holds_deleted.store(true, Ordering::Relaxed);
         }

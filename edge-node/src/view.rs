@@ -10,6 +10,7 @@ use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
 use pages::{BackupHealth, Provide, View};
 use replication::edge::lease::Locks;
+use replication::ledger::signing_keys;
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_status::SyncState;
@@ -228,8 +229,9 @@ impl Provide for EdgeView {
 pub(crate) async fn refill(node: &Arc<Node>) {
     let at = Arc::clone(node);
     let read = node.readers.read(move |conn| {
+        let own = signing_keys::of_node(conn, at.key())?;
         let here =
-            |author: &NodeId| Ok(if *author == at.key { Source::Here } else { Source::Elsewhere });
+            |author: &NodeId| Ok(if own.owns(author) { Source::Here } else { Source::Elsewhere });
         at.board.refill(conn, true, here)
     });
     if let Err(error) = read.await {

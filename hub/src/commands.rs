@@ -1,6 +1,7 @@
 //! What an operator can ask of a hub: the same whether it runs or not.
 
 mod backup;
+mod erase;
 mod export;
 mod invite;
 mod safe_mode;
@@ -56,6 +57,19 @@ pub enum Command {
         /// Why.
         reason: String,
     },
+    /// Erase, here and at every clinic.
+    Erase {
+        /// A patient's id, or a clinic and its number as CLINIC/NUMBER.
+        patient: Option<String>,
+        /// One part of that patient's record.
+        compartment: Option<String>,
+        /// One entry, by its id.
+        entry: Option<String>,
+        /// Why.
+        reason: String,
+    },
+    /// Orders to erase and who has carried them out, as CSV.
+    Erasures,
     /// Check everything that is held.
     Verify,
     /// Make a backup now.
@@ -107,6 +121,10 @@ pub async fn perform(hub: &Arc<Hub>, command: Command) -> Result<Answer, Refusal
         Command::Copies => Ok(export::copies(hub)),
         Command::LeaveSafeMode { reason } => safe_mode::leave(hub, &reason).await,
         Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,
+        Command::Erase { patient, compartment, entry, reason } => {
+            erase::order(hub, erase::Asked { patient, compartment, entry, reason }).await
+        }
+        Command::Erasures => Ok(export::erasures(hub)),
         Command::Verify => Ok(verify(hub)),
         Command::Backup { to } => backup::backup(hub, to).await,
         Command::BundleExport { site, to, also, json } => {

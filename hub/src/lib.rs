@@ -10,6 +10,7 @@ mod bundle;
 mod bundle_body;
 mod chores;
 mod door;
+mod erasure;
 mod keys;
 mod overview;
 mod sessions;

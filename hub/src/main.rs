@@ -32,6 +32,7 @@ const EXAMPLES: &str = "Examples:
   hub invite --site north-valley
   hub status
   hub export vitals > vitals.csv
+  hub erase --patient north-valley/p-17 --reason 'asked for in writing'
 
 A command on a running hub asks the running program; otherwise it opens the data folder itself.";
 
@@ -87,6 +88,25 @@ enum Verb {
     LeaveSafeMode {
         /// Why; it stays on record.
         #[arg(long)]
+        reason: String,
+    },
+    /// Erase a patient, a part of a record or an entry: here, at every clinic, and in the backups of the
+    /// folder that the settings name. Headers stay, so that everything still verifies.
+    #[command(args_conflicts_with_subcommands = true)]
+    Erase {
+        #[command(subcommand)]
+        list: Option<EraseVerb>,
+        /// A patient's id, or a clinic and its number as CLINIC/NUMBER.
+        #[arg(long)]
+        patient: Option<String>,
+        /// Only this part of the record, such as vitals; alerts go with vitals.
+        #[arg(long, requires = "patient", value_name = "PART")]
+        compartment: Option<String>,
+        /// One entry that carries its own salt, by its id.
+        #[arg(long, value_name = "ID", conflicts_with = "patient")]
+        entry: Option<String>,
+        /// Why; it stays on record at this hub, so name nobody in it.
+        #[arg(long, default_value = "")]
         reason: String,
     },
     /// Copies that clinics may still hold although access has ended, as CSV.
@@ -152,6 +172,13 @@ enum BundleVerb {
         #[arg(long)]
         json: bool,
     },
+}
+
+/// What can be asked about erasures.
+#[derive(Debug, Subcommand)]
+enum EraseVerb {
+    /// Orders, and which clinics have signed that they carried them out, as CSV.
+    List,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -232,6 +259,10 @@ fn run(args: Args) -> Result<(), RunError> {
         }
         Verb::Restore { from, keys } => restore(&data, &from, keys.as_deref()),
         Verb::SaveKeys { file } => save_keys(&data, &file),
+        Verb::Erase { list: Some(EraseVerb::List), .. } => tell(&data, Command::Erasures),
+        Verb::Erase { list: None, patient, compartment, entry, reason } => {
+            tell(&data, Command::Erase { patient, compartment, entry, reason })
+        }
         Verb::Copies => tell(&data, Command::Copies),
         Verb::Verify => tell(&data, Command::Verify),
     }

@@ -82,6 +82,8 @@ pub struct Hub {
     pub listening: OnceLock<SocketAddr>,
     pub(crate) wrong_tries: Mutex<WrongTries>,
     pub(crate) backups: Keeper,
+    /// One at a time replaces backups after an erasure.
+    pub(crate) replacing: tokio::sync::Mutex<()>,
     _folder: DataFolder,
 }
 
@@ -143,6 +145,7 @@ impl Hub {
             traffic: Traffic::default(),
             listening: OnceLock::new(),
             wrong_tries: Mutex::default(),
+            replacing: tokio::sync::Mutex::default(),
             _folder: folder,
         })
     }

@@ -12,12 +12,12 @@ use tokio::net::TcpListener;
 use transport::{LinkProfile, Listener};
 use web::Limits;
 
-use crate::backup;
 use crate::chores;
 use crate::commands::{Command, perform};
 use crate::node::{Hub, StartError};
 use crate::sync::{self, EnrolledKeys};
 use crate::view::HubView;
+use crate::{backup, erasure};
 
 /// Why a hub does not begin to serve.
 #[derive(Debug, thiserror::Error)]
@@ -117,6 +117,7 @@ impl Ready {
             sync::run(Arc::clone(&hub), door, shutdown.clone()),
             backup::run(Arc::clone(&hub), shutdown.clone()),
             chores::run(Arc::clone(&hub), shutdown.clone()),
+            erasure::run(Arc::clone(&hub), shutdown.clone()),
         );
         hub.writer.stop().await;
     }

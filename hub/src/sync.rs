@@ -5,13 +5,16 @@ use std::sync::Arc;
 use host::Shutdown;
 use host::database::{ReadError, WriteError};
 use pages::board::Source;
-use replication::LedgerError;
 use replication::hub::{HubDesk, Node as Enrolled, Performed};
-use sync_protocol::exchange::{HubExchange, HubOp, HubReply};
+use replication::streams::{Topic, topic};
+use replication::{LedgerError, erasure};
+use sync_protocol::exchange::{HubExchange, HubOp, HubReply, IngestEntry};
 use sync_protocol::message::Live;
 use transport::drive::{Desk, Progress, drive};
 use transport::{Admission, Incoming, Link, Listener};
+use workflows::WorkflowError;
 use workflows::apply_fact::{NO_SITE, Rooms};
+use workflows::tend_orders::tend_orders;
 
 use crate::door;
 use crate::node::Hub;
@@ -61,13 +64,13 @@ async fn follow_keys(hub: Arc<Hub>, listener: Arc<Listener>, shutdown: Shutdown)
 async fn converse(hub: Arc<Hub>, link: Link) {
     let tls_key = *link.peer_key();
     let found = hub.readers.read(move |conn| door::node_of(conn, &tls_key)).await;
-    let node = match found {
-        Ok(Some(node)) => node,
+    let (node, keys) = match found {
+        Ok(Some(found)) => found,
         Ok(None) => return,
         Err(error) => return tracing::warn!(%error, "a node could not be looked up"),
     };
     let wall_ms = u64::try_from(hub.clock.now().millis()).unwrap_or(0);
-    let exchange = HubExchange::new(hub.key, node.key, wall_ms);
+    let exchange = HubExchange::new(hub.key, keys, wall_ms);
     let (number, heard) = hub.sessions.open(node.key, link.road());
     let side = HubSide { hub: Arc::clone(&hub), node: node.clone() };
     let clock = hub.clock.clone();
@@ -83,6 +86,13 @@ async fn converse(hub: Arc<Hub>, link: Link) {
     let stats = link.stats();
     hub.traffic.add(stats.sent_bytes, stats.received_bytes);
     tracing::info!(peer = %node.key.short(), reason = %ended, "a conversation ended");
+}
+
+/// Whether a receipt for an erasure may be in it.
+fn may_be_receipt(op: &HubOp) -> bool {
+    let HubOp::Ingest(entries) = op else { return false };
+    let topic_of = |entry: &IngestEntry| topic(&entry.entry.get().header.stream);
+    entries.iter().any(|entry| matches!(topic_of(entry), Topic::Site(_)))
 }
 
 /// This hub's storage, as the conversation with one node sees it.
@@ -156,18 +166,31 @@ impl Desk<HubExchange> for HubSide {
 
     async fn write(&self, ops: Vec<HubOp>) -> Vec<HubReply> {
         let (node, now, key) = (self.node.clone(), self.hub.clock.now(), self.hub.key);
-        let written: Result<_, WriteError<LedgerError>> = self
+        let written: Result<_, WriteError<WorkflowError>> = self
             .hub
             .writer
-            .write(move |conn, _| {
+            .write(move |conn, state| {
                 let mut rooms = Rooms { hub: key, site: NO_SITE, now };
-                ops.into_iter()
-                    .map(|op| HubDesk::perform(conn, now, &node, op, &mut rooms))
-                    .collect::<Result<Vec<_>, _>>()
+                let receipts = ops.iter().any(may_be_receipt);
+                let before = if receipts { erasure::orders(conn)? } else { 0 };
+                let mut performed = Vec::with_capacity(ops.len());
+                for op in ops {
+                    performed.push(HubDesk::perform(conn, now, &node, op, &mut rooms)?);
+                }
+                let wake = match receipts {
+                    true => tend_orders(conn, &mut state.author, now, before)?,
+                    false => Vec::new(),
+                };
+                Ok((performed, wake))
             })
             .await;
         match written {
-            Ok(performed) => self.done(performed),
+            Ok((performed, wake)) => {
+                if !wake.is_empty() {
+                    self.hub.sessions.wake(&wake);
+                }
+                self.done(performed)
+            }
             Err(error) => {
                 tracing::warn!(%error, "storing what a clinic sent failed");
                 vec![HubReply::Failed]

@@ -19,12 +19,14 @@ mod intake;
 mod lanes;
 mod leases;
 mod marks;
+mod node_keys;
 mod ops;
 mod purges;
 mod push;
 
 pub use edge::EdgeExchange;
 pub use hub::HubExchange;
+pub use node_keys::NodeKeys;
 pub use ops::{
     Applied, EdgeOp, EdgeReply, Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested,
     OutboxCursor, OutboxEntry, OutboxPage, Run, RunEntry, StoredRun,

@@ -179,6 +179,13 @@ fn signed_message(header: &Header) -> [u8; SIGNING_PREFIX.len() + HEADER_BYTES] 
 }
 
 impl Verified<Entry> {
+    /// The entry without its payload: its author still said what the header says.
+    #[must_use]
+    pub fn without_payload(mut self) -> Self {
+        self.0.payload = Payload::Erased;
+        self
+    }
+
     /// Its name.
     #[must_use]
     pub fn id(&self) -> EntryId {

@@ -182,7 +182,7 @@ fn a_clinic_holds_no_stream_of_a_patient_who_did_not_allow_it() {
         let streams = replication::ledger::inspect::walk(&conn).unwrap();
         let patients = streams.iter().filter_map(|walk| match topic(&walk.stream) {
             Topic::Patient(patient, _) => Some(patient),
-            Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
+            Topic::Policy | Topic::Site(_) | Topic::Emergencies(_) | Topic::Unknown => None,
         });
         patients.collect()
     };

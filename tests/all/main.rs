@@ -13,6 +13,8 @@ mod disk_full;
 #[cfg(test)]
 mod enrolment;
 #[cfg(test)]
+mod erasure;
+#[cfg(test)]
 mod first_start;
 #[cfg(test)]
 mod hostile_peer;

@@ -74,9 +74,18 @@ impl Clinic {
     /// When storage fails, which it does not in the box.
     #[must_use]
     pub fn new(site: SiteId, seed: u64, hub: NodeId) -> Self {
+        Self::on(store::open_in_memory().expect(NO_LIMIT), site, seed, hub)
+    }
+
+    /// The same on a database of the caller's, which is empty.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    #[must_use]
+    pub fn on(mut conn: Connection, site: SiteId, seed: u64, hub: NodeId) -> Self {
         let random = Random::seeded(seed);
         let key_seed = random.bytes();
-        let mut conn = store::open_in_memory().expect(NO_LIMIT);
         store::migrate(&mut conn, schema::EDGE).expect(NO_LIMIT);
         let state = start(&conn, &key_seed, &random, site);
         let key = state.author.node();
@@ -341,7 +350,15 @@ impl Clinic {
         }
         let reply =
             EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &me).expect(NO_LIMIT);
+        let signed =
+            workflows::answer_orders::answer_orders(&self.conn, &mut self.state, rooms.now)
+                .expect(NO_LIMIT);
         group.commit().expect(NO_LIMIT);
+        if signed.receipts > 0
+            && let Some(exchange) = &mut self.exchange
+        {
+            exchange.local_change(now_ms);
+        }
         reply
     }
 

@@ -6,6 +6,7 @@ use std::collections::BTreeMap;
 
 use directory::NodeCertificate;
 use host::Random;
+use replication::erasure::OrderId;
 use replication::hub::{HubDesk, HubStore as _, NewNode, Node, Performed, SqliteHub};
 use replication::streams::policy_stream;
 use replication::{Author, Draft};
@@ -15,7 +16,9 @@ use sync_protocol::exchange::{HubExchange, HubOp};
 use sync_protocol::signature::Signer;
 use vocab::{FactKind, SiteId, Timestamp};
 use workflows::apply_fact::{NO_SITE, Rooms};
+use workflows::erase::{Erased, What, erase};
 use workflows::schema;
+use workflows::tend_orders::tend_orders;
 
 use crate::clinic::EPOCH_MS;
 
@@ -50,9 +53,18 @@ impl BoxHub {
     /// When storage fails, which it does not in the box.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::on(store::open_in_memory().expect(NO_LIMIT), seed)
+    }
+
+    /// The same on a database of the caller's, which is empty.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    #[must_use]
+    pub fn on(mut conn: Connection, seed: u64) -> Self {
         let random = Random::seeded(seed);
         let key_seed: [u8; 32] = random.bytes();
-        let mut conn = store::open_in_memory().expect(NO_LIMIT);
         store::migrate(&mut conn, schema::HUB).expect(NO_LIMIT);
         SqliteHub::new(&conn).begin(random.number()).expect(NO_LIMIT);
         let author = start(&conn, &key_seed, &random);
@@ -98,6 +110,7 @@ impl BoxHub {
             node_key: key.0,
             tls_key: key.0.map(|byte| !byte),
             issued_at: now,
+            succeeds: None,
         };
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
         directory::store::sites::apply_certificate(&self.conn, &certificate).expect(NO_LIMIT);
@@ -118,6 +131,19 @@ impl BoxHub {
         self.nodes.insert(key, enrolled.expect("just enrolled"));
     }
 
+    /// An operator has something erased; answers what came of it, and nothing where it is refused.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn erase(&mut self, now_ms: u64, what: &What) -> Option<Erased> {
+        let (now, id) = (Self::wall(now_ms), OrderId(self.random.bytes()));
+        let group = Group::begin(&self.conn).expect(NO_LIMIT);
+        let done = erase(&self.conn, &mut self.author, now, id, what, "a reason").ok()?;
+        group.commit().expect(NO_LIMIT);
+        Some(done)
+    }
+
     /// Its wall clock.
     #[must_use]
     pub fn wall(now_ms: u64) -> Timestamp {
@@ -134,7 +160,11 @@ impl BoxHub {
         let now = Self::wall(now_ms);
         let mut rooms = Rooms { hub: self.key, site: NO_SITE, now };
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
-        let performed = HubDesk::perform(&self.conn, now, node, op, &mut rooms).expect(NO_LIMIT);
+        let before = replication::erasure::orders(&self.conn).expect(NO_LIMIT);
+        let mut performed =
+            HubDesk::perform(&self.conn, now, node, op, &mut rooms).expect(NO_LIMIT);
+        let wake = tend_orders(&self.conn, &mut self.author, now, before).expect(NO_LIMIT);
+        performed.wake.extend(wake);
         group.commit().expect(NO_LIMIT);
         performed
     }

@@ -114,7 +114,10 @@ fn by(streams: &[StreamWalk], author: NodeId) -> BTreeSet<EntryId> {
 
 /// Which clinic's copies must be complete now, by the last decision of each patient.
 fn permissions(world: &World) -> BTreeSet<(PatientId, SiteId)> {
-    world.allowed_now()
+    // What was allowed went with everything else.
+    let mut allowed = world.allowed_now();
+    allowed.retain(|(patient, _)| !world.erased_whole.contains(patient));
+    allowed
 }
 
 /// 6, 7 and 8: a clinic holds all of what it may have, nothing of what it never might have had, and
@@ -140,7 +143,11 @@ fn check_feed(
                 let ever = world.ever_allowed.contains(&(patient, clinic.site)) && shared;
                 (home, may, ever)
             }
-            Topic::Emergencies(_) | Topic::Unknown => (false, false, false),
+            // Of one site and for it alone.
+            Topic::Site(site) | Topic::Emergencies(site) => {
+                (site == clinic.site, site == clinic.site, site == clinic.site)
+            }
+            Topic::Unknown => (false, false, false),
         };
         if (home || may) && count != stream.entries.len() {
             let all = stream.entries.len();
@@ -171,6 +178,9 @@ fn check_readings(world: &World, broken: &mut Vec<Broken>) {
     let mut sent: Vec<Sent> =
         world.clinics.iter().flat_map(|clinic| clinic.acknowledged.iter().cloned()).collect();
     let mut held = sealed_readings(&world.hub.conn);
+    for readings in [&mut sent, &mut held] {
+        readings.retain(|reading| !world.erased.contains(&reading.patient));
+    }
     sent.sort();
     held.sort();
     if !world.restored.is_empty() {
@@ -225,7 +235,7 @@ fn check_identities(
     broken: &mut Vec<Broken>,
 ) {
     for home in &world.clinics {
-        for &patient in &home.own {
+        for &patient in home.own.iter().filter(|patient| !world.erased.contains(patient)) {
             let stream = patient_stream(patient, Compartment::Identity);
             if at_hub.iter().any(|walk| walk.stream == stream && walk.bare > 0) {
                 continue;

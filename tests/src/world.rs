@@ -8,6 +8,7 @@ use replication::streams::{Topic, topic};
 use sync_protocol::exchange::{HubOp, HubReply, Run};
 use sync_protocol::{Class, NodeId};
 use vocab::{PatientId, SiteId};
+use workflows::erase::{What, Whose};
 
 use crate::clinic::{Backup, Clinic};
 use crate::decisions::Decisions;
@@ -85,6 +86,12 @@ pub struct World {
     hub_restored_at: u64,
     /// Sites that a patient ever allowed something.
     pub ever_allowed: BTreeSet<(PatientId, SiteId)>,
+    /// Whether patients and parts of their records are erased in the storm.
+    pub erases: bool,
+    /// Patients of whom something was erased.
+    pub erased: BTreeSet<PatientId>,
+    /// Of these, those of whom everything was.
+    pub erased_whole: BTreeSet<PatientId>,
     /// Which clinics went on from an older copy of their disk.
     pub restored: BTreeSet<usize>,
     trace: blake3::Hasher,
@@ -96,14 +103,25 @@ pub struct World {
 
 impl World {
     /// A world that `seed` decides.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
     #[must_use]
     pub fn new(seed: u64) -> Self {
+        Self::on(seed, |_| store::open_in_memory().expect("memory"))
+    }
+
+    /// The same with databases of the caller's, the hub's first.
+    #[must_use]
+    pub fn on(seed: u64, mut database: impl FnMut(usize) -> store::Connection) -> Self {
         let mut dice = Dice::new(seed);
-        let mut hub = BoxHub::new(dice.roll());
+        let mut hub = BoxHub::on(database(0), dice.roll());
         let clinics: Vec<Clinic> = (0..CLINICS)
             .map(|number| {
                 let byte = u8::try_from(number + 1).unwrap_or(u8::MAX);
-                let clinic = Clinic::new(SiteId::from_bytes([byte; 16]), dice.roll(), hub.key);
+                let site = SiteId::from_bytes([byte; 16]);
+                let clinic = Clinic::on(database(number + 1), site, dice.roll(), hub.key);
                 hub.enrol(clinic.site, &format!("clinic-{number}"), clinic.key);
                 clinic
             })
@@ -130,6 +148,9 @@ impl World {
             backups: (0..CLINICS).map(|_| None).collect(),
             ever_allowed: BTreeSet::new(),
             restored: BTreeSet::new(),
+            erases: false,
+            erased: BTreeSet::new(),
+            erased_whole: BTreeSet::new(),
             trace: blake3::Hasher::new(),
             broken: Vec::new(),
             figures: Figures::default(),
@@ -146,13 +167,34 @@ impl World {
         *self.trace.finalize().as_bytes()
     }
 
+    /// An operator has everything about a patient erased, or one part; answers whether it was not refused.
+    pub fn erase(&mut self, patient: PatientId, part: Option<vocab::Compartment>) -> bool {
+        let whose = Whose::Id(patient);
+        let what = match part {
+            None => What::Patient(whose),
+            Some(part) => What::Compartment(whose, part),
+        };
+        let Some(done) = self.hub.erase(self.now, &what) else { return false };
+        self.erased.insert(patient);
+        if part.is_none() {
+            self.erased_whole.insert(patient);
+        }
+        for node in done.wake {
+            if let Some(exchange) = self.hub.exchanges.get_mut(&node) {
+                exchange.wake();
+            }
+        }
+        true
+    }
+
     /// Whom each patient allows their record, by all that was decided and is not lost.
     #[must_use]
     pub fn allowed_now(&self) -> BTreeSet<(PatientId, SiteId)> {
         self.decisions.allowed_now()
     }
 
-    fn calm(&mut self) {
+    /// Lets everything come where it belongs.
+    pub fn calm(&mut self) {
         self.weather = Weather::FAIR;
         for clinic in &mut self.clinics {
             clinic.clock_off_ms = 0;
@@ -389,6 +431,9 @@ impl World {
     fn act(&mut self) {
         self.counter += 1;
         let at = usize::try_from(self.dice.below(CLINICS as u64)).unwrap_or(0);
+        if self.erases && self.dice.percent(4) {
+            self.erase_something(at);
+        }
         match self.dice.below(100) {
             0..=9 => self.register(at),
             10..=19 => self.edit(at),
@@ -429,6 +474,12 @@ impl World {
         let own = &self.clinics.get(of)?.own;
         let at = usize::try_from(self.dice.below(own.len().max(1) as u64)).ok()?;
         own.get(at).copied()
+    }
+
+    fn erase_something(&mut self, at: usize) {
+        let whole = self.dice.percent(50);
+        let Some(patient) = self.some_patient(at) else { return };
+        self.erase(patient, (!whole).then_some(vocab::Compartment::Vitals));
     }
 
     fn edit(&mut self, at: usize) {

@@ -20,6 +20,8 @@ pub const ROOM: Room =
 const FORGET_OF_OTHERS: &str = "DELETE FROM alert_fact WHERE patient = ?1 AND author <> ?2";
 
 /// A fact that is here already is no second row.
+const FORGET: &str = "DELETE FROM alert_fact WHERE patient = ?1";
+const FORGET_FACT: &str = "DELETE FROM alert_fact WHERE digest = ?1";
 const INSERT_FACT: &str = "
     INSERT INTO alert_fact (digest, patient, author, stored_at_ns, low, medium, high, critical,
                             urgent, payload)
@@ -256,6 +258,31 @@ pub fn forget_of_others(
     own: SiteId,
 ) -> Result<(), StoreError> {
     conn.prepare_cached(FORGET_OF_OTHERS)?.execute(params![patient.bytes(), own.bytes()])?;
+    Ok(())
+}
+
+/// Forgets everything that was raised about a patient: it is erased by order.
+///
+/// # Errors
+///
+/// The database's.
+pub fn forget(conn: &Connection, patient: PatientId) -> Result<(), StoreError> {
+    conn.prepare_cached(FORGET)?.execute([patient.bytes()])?;
+    Ok(())
+}
+
+/// Forgets one fact, as [`apply`] took it.
+///
+/// # Errors
+///
+/// The database's.
+pub fn forget_fact(
+    conn: &Connection,
+    patient: PatientId,
+    author: SiteId,
+    payload: &[u8],
+) -> Result<(), StoreError> {
+    conn.prepare_cached(FORGET_FACT)?.execute([digest(patient, author, payload)])?;
     Ok(())
 }
 

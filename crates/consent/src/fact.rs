@@ -98,6 +98,8 @@ impl ConsentEvent {
                 | FactKind::Alerts
                 | FactKind::DocumentChange
                 | FactKind::NodeCertificate
+                | FactKind::EraseOrder
+                | FactKind::EraseReceipt
                 | FactKind::EmergencyAccess,
                 _,
             ) => return Err(BadFact::Kind),

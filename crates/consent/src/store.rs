@@ -25,6 +25,8 @@ const INSERT_EVENT: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (id) DO NOTHING";
 
+const FORGET: &str = "DELETE FROM consent_event WHERE patient = ?1";
+const FORGET_GRANT: &str = "DELETE FROM consent_event WHERE id = ?1 AND kind = ?2";
 const EVENTS_OF_PATIENT: &str = "
     SELECT kind, author, stored_at_ns, bytes FROM consent_event
     WHERE patient = ?1 ORDER BY stored_at_ns DESC, id";
@@ -143,6 +145,28 @@ fn insert(
         event.to_bytes(),
     ])?;
     Ok(rows == 1)
+}
+
+/// Forgets everything that a patient allowed and took back: it is erased by order. Nothing is allowed
+/// then.
+///
+/// # Errors
+///
+/// The database's.
+pub fn forget(conn: &Connection, patient: PatientId) -> Result<(), StoreError> {
+    conn.prepare_cached(FORGET)?.execute([patient.bytes()])?;
+    Ok(())
+}
+
+/// Forgets one grant. A revocation is never forgotten alone: what it took back would hold again.
+///
+/// # Errors
+///
+/// The database's.
+pub fn forget_grant(conn: &Connection, event: &ConsentEvent) -> Result<(), StoreError> {
+    conn.prepare_cached(FORGET_GRANT)?
+        .execute(params![event.id_bytes(), FactKind::ConsentGrant.number()])?;
+    Ok(())
 }
 
 /// What the events kept about `patient` amount to; a patient never heard of allowed nothing.

@@ -15,4 +15,7 @@ pub struct NodeCertificate {
     pub tls_key: [u8; 32],
     /// When the hub said so. Of two certificates for one site, the later one names its node.
     pub issued_at: Timestamp,
+    /// The key that signed the node's entries until then, if the node rotated its keys: that key's own
+    /// certificate ended with this one, and what it had signed stays the node's.
+    pub succeeds: Option<[u8; 32]>,
 }

@@ -12,11 +12,14 @@ use crate::NodeCertificate;
 /// The kind of entry that carries a certificate.
 pub const KIND: FactKind = FactKind::NodeCertificate;
 
-/// The written form of this version, the first byte of every certificate.
+/// The written form of a certificate that succeeds none, its first byte.
 const VERSION: u8 = 1;
 
-/// Longest certificate in bytes: version 1, site 16, name 1 + 64, two keys of 32, a time of up to 10.
-pub const CERTIFICATE_BYTES_MAX: usize = 1 + 16 + 1 + SLUG_BYTES_MAX + 2 * 32 + 10;
+/// The written form of one that names the key it succeeds.
+const VERSION_SUCCEEDS: u8 = 2;
+
+/// Longest certificate in bytes: version 1, site 16, name 1 + 64, three keys of 32, a time of up to 10.
+pub const CERTIFICATE_BYTES_MAX: usize = 1 + 16 + 1 + SLUG_BYTES_MAX + 3 * 32 + 10;
 
 // The length of a name is one byte.
 const _: () = assert!(SLUG_BYTES_MAX < 0x80);
@@ -48,6 +51,14 @@ struct CertificateWire {
     issued_at: i64,
 }
 
+/// The same with one field more. A form of its own, so that a certificate of the first form stays the
+/// bytes that it was.
+#[derive(Serialize, Deserialize)]
+struct SuccessorWire {
+    certificate: CertificateWire,
+    succeeds: [u8; 32],
+}
+
 impl NodeCertificate {
     /// Its canonical bytes, at most [`CERTIFICATE_BYTES_MAX`].
     #[must_use]
@@ -61,7 +72,13 @@ impl NodeCertificate {
         };
         // Writing into memory cannot fail: postcard refuses a full buffer and a sequence of unknown
         // length, and neither exists here. An empty result would be refused by every reader.
-        let written = postcard::to_extend(&wire, vec![VERSION]);
+        let written = match self.succeeds {
+            None => postcard::to_extend(&wire, vec![VERSION]),
+            Some(succeeds) => {
+                let wire = SuccessorWire { certificate: wire, succeeds };
+                postcard::to_extend(&wire, vec![VERSION_SUCCEEDS])
+            }
+        };
         debug_assert!(written.is_ok(), "writing into memory failed");
         written.unwrap_or_default()
     }
@@ -76,16 +93,26 @@ impl NodeCertificate {
             return Err(BadFact::TooLong);
         }
         let (version, body) = bytes.split_first().ok_or(BadFact::Malformed)?;
-        if *version != VERSION {
-            return Err(BadFact::Version(*version));
-        }
-        let wire: CertificateWire = postcard::from_bytes(body).map_err(|_| BadFact::Malformed)?;
+        let (wire, succeeds) = match *version {
+            VERSION => {
+                let wire: CertificateWire =
+                    postcard::from_bytes(body).map_err(|_| BadFact::Malformed)?;
+                (wire, None)
+            }
+            VERSION_SUCCEEDS => {
+                let SuccessorWire { certificate, succeeds } =
+                    postcard::from_bytes(body).map_err(|_| BadFact::Malformed)?;
+                (certificate, Some(succeeds))
+            }
+            other => return Err(BadFact::Version(other)),
+        };
         let certificate = Self {
             site: SiteId::from_bytes(wire.site),
             site_name: wire.site_name,
             node_key: wire.node_key,
             tls_key: wire.tls_key,
             issued_at: Timestamp::from_nanos(wire.issued_at),
+            succeeds,
         };
         if certificate.to_bytes() != bytes {
             return Err(BadFact::NotCanonical);
@@ -107,6 +134,7 @@ pub(crate) mod tests {
             node_key in any::<[u8; 32]>(),
             tls_key in any::<[u8; 32]>(),
             issued_at in any::<i64>(),
+            succeeds in any::<Option<[u8; 32]>>(),
         ) -> NodeCertificate {
             NodeCertificate {
                 site: SiteId::from_bytes(site),
@@ -114,6 +142,7 @@ pub(crate) mod tests {
                 node_key,
                 tls_key,
                 issued_at: Timestamp::from_nanos(issued_at),
+                succeeds,
             }
         }
     }
@@ -125,6 +154,7 @@ pub(crate) mod tests {
             node_key: [2; 32],
             tls_key: [3; 32],
             issued_at: Timestamp::from_nanos(5),
+            succeeds: None,
         }
     }
 
@@ -150,10 +180,10 @@ pub(crate) mod tests {
         }
 
         #[test]
-        fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200)) {
+        fn no_bytes_make_it_panic(mut bytes in prop::collection::vec(any::<u8>(), 0..200), version in VERSION..=VERSION_SUCCEEDS) {
             let _ = NodeCertificate::from_bytes(&bytes);
             if let Some(first) = bytes.first_mut() {
-                *first = VERSION;
+                *first = version;
             }
             let _ = NodeCertificate::from_bytes(&bytes);
         }
@@ -164,7 +194,8 @@ pub(crate) mod tests {
         let bytes = plain().to_bytes();
         check(&bytes, None);
         check(&[], Some(BadFact::Malformed));
-        check(&[&[2], &bytes[1..]].concat(), Some(BadFact::Version(2)));
+        check(&[&[2], &bytes[1..]].concat(), Some(BadFact::Malformed));
+        check(&[&[3], &bytes[1..]].concat(), Some(BadFact::Version(3)));
         check(&[&bytes[..], &[0]].concat(), Some(BadFact::NotCanonical));
         check(&bytes[..bytes.len() - 1], Some(BadFact::Malformed));
         // Version, site, then the length of the name.
@@ -189,5 +220,13 @@ pub(crate) mod tests {
         let expected =
             ["01", &"01".repeat(16), "056e6f727468", &"02".repeat(32), &"03".repeat(32), "0a"];
         assert_eq!(data_encoding::HEXLOWER.encode(&plain().to_bytes()), expected.concat());
+    }
+
+    #[test]
+    fn the_bytes_of_version_2_are_those_of_version_1_and_the_key_it_succeeds() {
+        let successor = NodeCertificate { succeeds: Some([4; 32]), ..plain() };
+        let expected = [&[2], &plain().to_bytes()[1..], &[4; 32]].concat();
+        assert_eq!(successor.to_bytes(), expected);
+        assert_eq!(NodeCertificate::from_bytes(&expected), Ok(successor));
     }
 }

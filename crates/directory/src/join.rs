@@ -167,6 +167,7 @@ mod tests {
             node_key: [2; 32],
             tls_key: [3; 32],
             issued_at: vocab::Timestamp::default(),
+            succeeds: None,
         };
         let joined = Joined { hub_node_key: [4; 32], certificate };
         assert_eq!(joined.check(&[2; 32], &[3; 32]), Ok(()));

@@ -49,11 +49,18 @@ pub enum Refusal {
          not a copy of another node's, then try again."
     )]
     BadProof,
+    /// The key that a node would go over from is not, or no longer, a node's here.
+    #[error(
+        "The hub does not know the keys that this node would change as those of a node that is let in: \
+         it was replaced, shut out, or changed its keys elsewhere. Ask the operator of the hub for an \
+         invitation."
+    )]
+    NotCurrent,
 }
 
 impl Refusal {
     /// One of each.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 8] = [
         Self::Used,
         Self::Expired,
         Self::Foreign,
@@ -61,6 +68,7 @@ impl Refusal {
         Self::KeyKnown,
         Self::Malformed,
         Self::BadProof,
+        Self::NotCurrent,
     ];
 
     /// Whether it counts against where the request came from: somebody who guesses gets nothing
@@ -69,7 +77,11 @@ impl Refusal {
     pub const fn is_wrong_try(self) -> bool {
         match self {
             Self::Foreign | Self::Malformed | Self::BadProof => true,
-            Self::Used | Self::Expired | Self::TooManyTries { .. } | Self::KeyKnown => false,
+            Self::Used
+            | Self::Expired
+            | Self::TooManyTries { .. }
+            | Self::KeyKnown
+            | Self::NotCurrent => false,
         }
     }
 }

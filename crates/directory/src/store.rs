@@ -9,7 +9,10 @@ pub mod sites;
 /// Tables of both sides.
 pub const SITES: Room = Room {
     name: "directory",
-    scripts: &[("V1__node", include_str!("../migrations/001_node.sql"))],
+    scripts: &[
+        ("V1__node", include_str!("../migrations/001_node.sql")),
+        ("V2__succession", include_str!("../migrations/002_succession.sql")),
+    ],
 };
 
 /// Tables of a hub, beside [`SITES`].
@@ -54,6 +57,7 @@ mod tests {
             node_key: [key; 32],
             tls_key: [key + 100; 32],
             issued_at: at(seconds),
+            succeeds: None,
         }
     }
 }

@@ -31,6 +31,7 @@ pub fn copies<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), Expor
             Topic::Patient(patient, compartment) => (patient.to_string(), compartment.name()),
             Topic::Policy => (String::new(), "directory"),
             Topic::Emergencies(_) => (String::new(), "emergencies"),
+            Topic::Site(_) => (String::new(), "site"),
             Topic::Unknown => (String::new(), "unknown"),
         };
         out.row([

@@ -34,7 +34,11 @@ impl Once {
         let streams = replication::ledger::rewritten(conn)?.into_iter();
         let patients = streams.filter_map(|stream| match topic(&stream) {
             Topic::Patient(patient, Compartment::Vitals) => Some(patient),
-            Topic::Patient(..) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
+            Topic::Patient(..)
+            | Topic::Policy
+            | Topic::Site(_)
+            | Topic::Emergencies(_)
+            | Topic::Unknown => None,
         });
         Ok(Self { patients: patients.collect(), seen: HashSet::new() })
     }

@@ -3,6 +3,7 @@
 
 mod atomic;
 mod keys;
+mod rotation;
 mod secret;
 
 use std::fs::{self, DirBuilder, File, OpenOptions, TryLockError};
@@ -254,7 +255,7 @@ impl DataFolder {
     pub fn seeds(&self) -> Result<Seeds, FolderError> {
         Ok(Seeds {
             node: secret::read(&self.file(NODE_KEY_FILE))?,
-            tls: secret::read(&self.file(TLS_KEY_FILE))?,
+            tls: secret::read(&rotation::tls_key_file(&self.path))?,
         })
     }
 
@@ -282,6 +283,14 @@ pub fn control_socket(path: &Path) -> PathBuf {
 pub fn config(path: &Path) -> PathBuf {
     path.join(CONFIG_FILE)
 }
+
+/// Files of a folder that went over to new keys, beside the keys themselves.
+pub(crate) const ROTATION_FILES: [&str; 4] = [
+    rotation::NEXT_NODE_KEY_FILE,
+    rotation::NEXT_TLS_KEY_FILE,
+    rotation::REQUEST_FILE,
+    rotation::NAME_FILE,
+];
 
 /// Whether there are keys of a node at `path`.
 pub(crate) fn has_keys(path: &Path) -> bool {

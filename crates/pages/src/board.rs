@@ -177,6 +177,14 @@ impl Board {
         state.recent.retain(stays);
     }
 
+    /// Forgets everything about a patient: it was erased.
+    pub fn erase(&self, patient: PatientId) {
+        let mut state = self.lock();
+        state.forgotten += 1;
+        state.latest.retain(|_, (_, shown)| shown.patient != patient);
+        state.recent.retain(|shown| shown.patient != patient);
+    }
+
     /// What arrived last, the newest first.
     pub fn recent(&self) -> Vec<Shown> {
         self.lock().recent.iter().cloned().collect()

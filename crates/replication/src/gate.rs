@@ -68,10 +68,13 @@ pub fn terms_for(
     now: Timestamp,
 ) -> Result<Option<LeaseTerms>, StoreError> {
     let Topic::Patient(patient, compartment) = streams::topic(stream) else {
-        // The directory is for everybody, what a site accounts for is its own; what we do not
-        // understand is for nobody.
-        let topic = streams::topic(stream);
-        let may = topic == Topic::Policy || topic == Topic::Emergencies(site);
+        // The directory is for everybody, what a site says of itself for that site, and what we do not
+        // understand for nobody.
+        let may = match streams::topic(stream) {
+            Topic::Policy => true,
+            Topic::Site(owner) | Topic::Emergencies(owner) => owner == site,
+            Topic::Patient(..) | Topic::Unknown => false,
+        };
         return Ok(may.then_some(LeaseTerms::UNLIMITED));
     };
     let ask = consent::Ask {

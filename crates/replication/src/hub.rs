@@ -3,6 +3,7 @@
 mod access;
 pub mod bundle;
 pub mod durable;
+mod erasure;
 mod give_back;
 mod greeting;
 mod ingest;
@@ -10,6 +11,7 @@ mod lease;
 mod positions;
 mod purge;
 mod restored;
+mod rotation;
 pub(crate) mod sqlite;
 pub(crate) mod store;
 mod verify;
@@ -28,8 +30,12 @@ use crate::gate::Released;
 use crate::{LedgerError, Materialize, streams};
 
 pub use access::{fill_in_leases, is_access_due, refresh_due, refresh_patient};
+pub use erasure::{
+    OrderStanding, has_record, note_request, open_streams, receipt_arrived, standings,
+};
 pub use purge::{OutstandingCopy, outstanding};
 pub use restored::{awaited, begin_again, is_in_safe_mode, leave_safe_mode, overridden};
+pub use rotation::rotate;
 pub use sqlite::SqliteHub;
 pub use store::{HubStatus, NodeStatus, node_statuses, note_contact, status};
 pub use verify::verify;

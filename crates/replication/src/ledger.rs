@@ -2,6 +2,7 @@
 
 pub mod inspect;
 mod links;
+pub mod signing_keys;
 pub(crate) mod store;
 pub(crate) mod verify;
 
@@ -26,6 +27,9 @@ pub enum LedgerError {
     /// The author's chain of a stream is at the end of its numbers.
     #[error("the chain has no free position")]
     ChainFull,
+    /// Everything about the subject was erased by order; nothing is written about it any more.
+    #[error("this record was erased by order of the hub; register the person anew")]
+    Erased,
     /// A room refused what this node itself is writing: a programming error.
     #[error("a room refused a fact of this node")]
     Refused,

@@ -7,6 +7,7 @@
 
 pub mod bundle;
 pub mod edge;
+pub mod erasure;
 pub mod gate;
 pub mod hub;
 pub mod ledger;
@@ -25,6 +26,8 @@ pub const LEDGER: Room = Room {
     scripts: &[
         ("V1__ledger", include_str!("../migrations/V1__ledger.sql")),
         ("V2__ledger_branches", include_str!("../migrations/V2__ledger_branches.sql")),
+        ("V3__ledger_signing_keys", include_str!("../migrations/V3__ledger_signing_keys.sql")),
+        ("V4__ledger_erasure", include_str!("../migrations/V4__ledger_erasure.sql")),
     ],
 };
 
@@ -62,5 +65,6 @@ pub const HUB: Room = Room {
         ("V5__hub_starts", include_str!("../migrations/V5__hub_starts.sql")),
         ("V6__hub_safe_mode", include_str!("../migrations/V6__hub_safe_mode.sql")),
         ("V7__hub_lease", include_str!("../migrations/V7__hub_lease.sql")),
+        ("V8__hub_erasure", include_str!("../migrations/V8__hub_erasure.sql")),
     ],
 };

@@ -83,4 +83,26 @@ pub trait Materialize {
     ///
     /// The database's; then the entries are back as well.
     fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), store::StoreError>;
+
+    /// Forgets everything that was made of a stream, whoever wrote it: its payloads are gone by order.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then the payloads are back as well.
+    fn erase_stream(
+        &mut self,
+        conn: &Connection,
+        stream: &StreamId,
+    ) -> Result<(), store::StoreError>;
+
+    /// Forgets what was made of one entry whose payload is about to go by order.
+    ///
+    /// # Errors
+    ///
+    /// As [`erase_stream`](Self::erase_stream).
+    fn erase_entry(
+        &mut self,
+        conn: &Connection,
+        arrived: &Arrived<'_>,
+    ) -> Result<(), store::StoreError>;
 }

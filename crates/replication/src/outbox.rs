@@ -11,7 +11,8 @@ use sync_protocol::{
 use vocab::{FactKind, Timestamp};
 
 use crate::edge::store as edge_store;
-use crate::ledger::store as ledger;
+use crate::erasure::Cover;
+use crate::ledger::store::{self as ledger, StreamRow};
 use crate::{LedgerError, streams};
 
 /// Fills a slice with random bytes.
@@ -142,7 +143,7 @@ impl Author {
         if payload.len() > limits::PAYLOAD_BYTES_MAX {
             return Err(LedgerError::TooLong);
         }
-        let (stream, _) = ledger::open_stream(conn, &draft.stream)?;
+        let (stream, id) = open_generation(conn, draft.stream)?;
         let fill = &mut self.fill;
         let me = self.signer.node();
         let (chain, head) = ledger::own_chain(conn, stream.no, &me, self.epoch, || {
@@ -159,7 +160,7 @@ impl Author {
         let header = Header {
             origin: me,
             epoch: self.epoch,
-            stream: draft.stream,
+            stream: id,
             sseq,
             sprev: head.map_or(EntryId::NONE, |head| head.id),
             hlc: ledger::tick(conn, self.epoch, now)?,
@@ -187,6 +188,24 @@ impl Author {
         (self.fill)(&mut payload);
         payload.extend_from_slice(&draft.payload);
         payload
+    }
+}
+
+/// The stream that is written into: where an order erased it, its next generation, because what the
+/// order covers stays erased whenever it comes.
+fn open_generation(
+    conn: &Connection,
+    mut id: StreamId,
+) -> Result<(StreamRow, StreamId), LedgerError> {
+    loop {
+        let (row, _) = ledger::open_stream(conn, &id)?;
+        match row.erased {
+            None => return Ok((row, id)),
+            Some(Cover::Subject) => return Err(LedgerError::Erased),
+            Some(Cover::Stream) => {
+                id.generation = id.generation.checked_add(1).ok_or(LedgerError::ChainFull)?;
+            }
+        }
     }
 }
 

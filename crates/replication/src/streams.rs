@@ -5,9 +5,9 @@ use vocab::{Compartment, PatientId, SiteId};
 
 /// Family of streams about one patient.
 const SCOPE_PATIENT: u8 = 1;
-/// Family of streams that one site writes, for the hub.
+/// Family of streams about one site, which that site writes for the hub.
 const SCOPE_SITE: u8 = 2;
-/// The site's emergencies. Beside it stand what else a site has to account for.
+/// The site's emergencies. What else it has to say stands in number 0.
 const EMERGENCIES: u8 = 1;
 /// Family of streams that the hub's authority writes for every node.
 const SCOPE_POLICY: u8 = 3;
@@ -22,6 +22,8 @@ pub enum Topic {
     Emergencies(SiteId),
     /// The directory of sites and their keys, written by the hub, for every node.
     Policy,
+    /// What one site tells the hub of itself; nobody else gets it.
+    Site(SiteId),
     /// Something a newer version knows: kept and passed on, not looked into.
     Unknown,
 }
@@ -49,6 +51,12 @@ pub const fn policy_stream() -> StreamId {
     StreamId { scope: SCOPE_POLICY, subject: [0; 16], compartment: 0, generation: 0 }
 }
 
+/// The stream in which a site tells the hub of itself.
+#[must_use]
+pub const fn site_stream(site: SiteId) -> StreamId {
+    StreamId { scope: SCOPE_SITE, subject: site.bytes(), compartment: 0, generation: 0 }
+}
+
 /// What `stream` is about.
 #[must_use]
 pub fn topic(stream: &StreamId) -> Topic {
@@ -60,6 +68,9 @@ pub fn topic(stream: &StreamId) -> Topic {
         SCOPE_SITE if *stream == emergency_stream(SiteId::from_bytes(stream.subject)) => {
             Topic::Emergencies(SiteId::from_bytes(stream.subject))
         }
+        SCOPE_SITE if *stream == site_stream(SiteId::from_bytes(stream.subject)) => {
+            Topic::Site(SiteId::from_bytes(stream.subject))
+        }
         SCOPE_POLICY if *stream == policy_stream() => Topic::Policy,
         _ => Topic::Unknown,
     }
@@ -70,7 +81,7 @@ pub fn topic(stream: &StreamId) -> Topic {
 #[must_use]
 pub fn class(stream: &StreamId) -> Class {
     match topic(stream) {
-        Topic::Policy | Topic::Patient(_, Compartment::Consent) => Class::Policy,
+        Topic::Policy | Topic::Site(_) | Topic::Patient(_, Compartment::Consent) => Class::Policy,
         Topic::Emergencies(_) | Topic::Patient(_, Compartment::Alerts) => Class::Urgent,
         Topic::Patient(_, Compartment::Vitals) => Class::Fresh,
         Topic::Patient(_, _) | Topic::Unknown => Class::Records,
@@ -94,6 +105,7 @@ mod tests {
         let other = StreamId { compartment: 2, ..emergency_stream(site) };
         assert_eq!(topic(&other), Topic::Unknown);
         assert_eq!(class(&emergency_stream(site)), Class::Urgent);
+        assert_eq!(topic(&site_stream(site)), Topic::Site(site));
         check(Compartment::Alerts, Class::Urgent);
         check(Compartment::Consent, Class::Policy);
         check(Compartment::Identity, Class::Records);

@@ -53,6 +53,27 @@ pub fn empty_wal(conn: &Connection) -> Result<bool, StoreError> {
     Ok(busy? == 0)
 }
 
+/// Longest file that is written anew: it is put together in memory.
+const REWRITE_BYTES_MAX: i64 = 2 * 1024 * 1024 * 1024;
+
+/// Writes the whole file anew and empties the WAL, unless somebody reads at this moment; answers whether
+/// it did.
+///
+/// What is deleted is overwritten, but when SQLite moves rows between pages, older copies of them may
+/// stay in the space between: only a file that was written anew holds nothing but its rows.
+///
+/// # Errors
+///
+/// The database's, and [`StoreError::TooLong`] for a file that would not fit into memory.
+pub fn rewrite(conn: &Connection) -> Result<bool, StoreError> {
+    let number = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    if number("page_count")?.saturating_mul(number("page_size")?) > REWRITE_BYTES_MAX {
+        return Err(StoreError::TooLong);
+    }
+    conn.execute_batch("VACUUM")?;
+    empty_wal(conn)
+}
+
 #[cfg(test)]
 mod tests {
     use std::fs;

@@ -4,6 +4,9 @@
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum StoreError {
+    /// The file is longer than can be written anew.
+    #[error("the database is too long to be written anew in memory")]
+    TooLong,
     /// The file is no database of ours, or the key does not open it.
     #[error("the database cannot be read with this key, or it is not a database")]
     WrongKey,

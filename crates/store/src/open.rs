@@ -85,6 +85,19 @@ pub fn open_in_memory() -> Result<Connection, StoreError> {
     Ok(conn)
 }
 
+/// Opens a database in a file, as the programs do and without a key: for tests that look at the bytes of
+/// its pages.
+///
+/// # Errors
+///
+/// As [`open`].
+pub fn open_plain(path: &Path) -> Result<Connection, StoreError> {
+    make_private(path)?;
+    let conn = Connection::open(path)?;
+    prepare(&conn, Access::Write)?;
+    Ok(conn)
+}
+
 /// Copies a database as it is into memory, unencrypted: for simulations of a disk that is put back.
 ///
 /// # Errors

@@ -20,6 +20,7 @@ pub mod checksum;
 pub mod judge;
 
 pub mod cache;
+pub mod erasure;
 pub mod history;
 pub mod intake;
 pub mod receipt;

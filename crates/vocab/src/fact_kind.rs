@@ -16,19 +16,25 @@ pub enum FactKind {
     ConsentRevoke = 5,
     /// A site with its keys, signed by the hub.
     NodeCertificate = 6,
+    /// An order of the hub to erase.
+    EraseOrder = 7,
+    /// What a node signed when it had carried one out.
+    EraseReceipt = 8,
     /// A record was opened in an emergency.
     EmergencyAccess = 9,
 }
 
 impl FactKind {
     /// Every kind this version understands.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: [Self; 9] = [
         Self::Segment,
         Self::Alerts,
         Self::DocumentChange,
         Self::ConsentGrant,
         Self::ConsentRevoke,
         Self::NodeCertificate,
+        Self::EraseOrder,
+        Self::EraseReceipt,
         Self::EmergencyAccess,
     ];
 
@@ -48,6 +54,8 @@ impl FactKind {
             Self::ConsentGrant => "consent grant",
             Self::ConsentRevoke => "consent revocation",
             Self::NodeCertificate => "node certificate",
+            Self::EraseOrder => "order to erase",
+            Self::EraseReceipt => "receipt of an erasure",
             Self::EmergencyAccess => "emergency access",
         }
     }

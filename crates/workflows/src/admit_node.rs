@@ -60,6 +60,7 @@ pub fn admit_node(
         node_key: *node_key,
         tls_key: *tls_key,
         issued_at: now,
+        succeeds: None,
     };
     directory::store::sites::apply_certificate(conn, &certificate)?;
     let draft = Draft {

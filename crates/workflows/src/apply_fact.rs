@@ -1,7 +1,10 @@
 //! Facts of other nodes go to the rooms they belong to.
 
+use consent::fact::ConsentEvent;
 use consent::store::ApplyError as ConsentError;
 use patients::record::{ApplyError as RecordError, Outcome};
+use replication::erasure::{self, EraseOrder, EraseReceipt};
+use replication::ledger::signing_keys;
 use replication::materialize::MaterializeError;
 use replication::outbox::actor;
 use replication::streams::{Topic, topic};
@@ -34,7 +37,21 @@ impl Materialize for Rooms {
                 let certificate = directory::NodeCertificate::from_bytes(arrived.payload)
                     .map_err(|_| Refusal::Unreadable)?;
                 directory::store::sites::apply_certificate(conn, &certificate)?;
+                if let Some(old) = certificate.succeeds {
+                    let new = NodeId(certificate.node_key);
+                    signing_keys::succeed(conn, &NodeId(old), &new)?;
+                }
                 Ok(())
+            }
+            (FactKind::EraseOrder, Topic::Policy) if arrived.origin == self.hub => {
+                let order =
+                    EraseOrder::from_bytes(arrived.payload).map_err(|_| Refusal::Unreadable)?;
+                let now = self.now;
+                erasure::carry_out(conn, now, &order, Some(arrived.id), false, self)?;
+                Ok(())
+            }
+            (FactKind::EraseReceipt, Topic::Site(owner)) => {
+                self.erase_receipt(conn, arrived, owner)
             }
             (FactKind::DocumentChange, Topic::Patient(patient, Compartment::Identity)) => {
                 self.record_change(conn, arrived, patient)?;
@@ -90,16 +107,28 @@ impl Materialize for Rooms {
                 | FactKind::ConsentRevoke
                 | FactKind::Alerts
                 | FactKind::Segment
-                | FactKind::EmergencyAccess,
-                Topic::Patient(..) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown,
+                | FactKind::EmergencyAccess
+                | FactKind::EraseOrder
+                | FactKind::EraseReceipt,
+                Topic::Patient(..)
+                | Topic::Policy
+                | Topic::Emergencies(_)
+                | Topic::Site(_)
+                | Topic::Unknown,
             ) => Err(Refusal::NotEntitled.into()),
         }
     }
 
     fn founds(&self, arrived: &Arrived<'_>) -> bool {
-        arrived.kind == FactKind::DocumentChange.number()
-            && matches!(topic(&arrived.stream), Topic::Patient(_, Compartment::Identity))
-            && document::begins_document(arrived.payload)
+        match topic(&arrived.stream) {
+            Topic::Patient(_, Compartment::Identity) => {
+                arrived.kind == FactKind::DocumentChange.number()
+                    && document::begins_document(arrived.payload)
+            }
+            // Only that site may write there at all.
+            Topic::Site(_) | Topic::Emergencies(_) => true,
+            Topic::Patient(..) | Topic::Policy | Topic::Unknown => false,
+        }
     }
 
     fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), StoreError> {
@@ -114,12 +143,80 @@ impl Materialize for Rooms {
                 alerts::store::forget_of_others(conn, patient, self.site)
             }
             // Nothing is made of these, or nobody is ever told to let them go.
-            Topic::Patient(..) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => Ok(()),
+            Topic::Patient(..)
+            | Topic::Policy
+            | Topic::Emergencies(_)
+            | Topic::Site(_)
+            | Topic::Unknown => Ok(()),
+        }
+    }
+
+    fn erase_stream(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), StoreError> {
+        match topic(stream) {
+            Topic::Patient(patient, Compartment::Identity) => rebuild_record(conn, stream, patient),
+            Topic::Patient(patient, Compartment::Alerts) => alerts::store::forget(conn, patient),
+            Topic::Patient(patient, Compartment::Vitals) => {
+                if !self.is_hub() {
+                    let number = patients::store::number_of(conn, self.site, patient)?;
+                    let number = number.filter(|(_, by)| *by == self.site);
+                    let number = number.as_ref().map(|(number, _)| number.as_str());
+                    vitals::erasure::forget(conn, patient, number)?;
+                }
+                alerts::store::forget(conn, patient)
+            }
+            Topic::Patient(patient, Compartment::Consent) => consent::store::forget(conn, patient),
+            Topic::Patient(..)
+            | Topic::Policy
+            | Topic::Emergencies(_)
+            | Topic::Site(_)
+            | Topic::Unknown => Ok(()),
+        }
+    }
+
+    fn erase_entry(&mut self, conn: &Connection, arrived: &Arrived<'_>) -> Result<(), StoreError> {
+        let Topic::Patient(patient, _) = topic(&arrived.stream) else { return Ok(()) };
+        match FactKind::from_number(arrived.kind) {
+            Some(FactKind::Alerts) => {
+                let site = directory::store::sites::site_of_node(conn, &arrived.origin.0)?;
+                let site = site.unwrap_or(self.site);
+                alerts::store::forget_fact(conn, patient, site, arrived.payload)
+            }
+            Some(FactKind::ConsentGrant) => {
+                let read = ConsentEvent::from_bytes(FactKind::ConsentGrant, arrived.payload);
+                // What was never taken in has left nothing.
+                read.map_or(Ok(()), |event| consent::store::forget_grant(conn, &event))
+            }
+            _ => Ok(()),
         }
     }
 }
 
 impl Rooms {
+    fn is_hub(&self) -> bool {
+        self.site == NO_SITE
+    }
+
+    /// A receipt says something to the hub alone; a clinic that gets back its own has it.
+    fn erase_receipt(
+        &mut self,
+        conn: &Connection,
+        arrived: &Arrived<'_>,
+        owner: SiteId,
+    ) -> Result<(), MaterializeError> {
+        if author_site(conn, arrived)? != owner {
+            return Err(Refusal::NotEntitled.into());
+        }
+        let receipt = EraseReceipt::from_bytes(arrived.payload).map_err(|_| Refusal::Unreadable)?;
+        if !self.is_hub() {
+            return Ok(());
+        }
+        let (hub, now) = (self.hub, self.now);
+        let order = erasure::learn_order(conn, now, &hub, &receipt, self)?;
+        let order = order.ok_or(Refusal::NotEntitled)?;
+        replication::hub::receipt_arrived(conn, now, order, &arrived.origin, receipt.erased)?;
+        Ok(())
+    }
+
     fn record_change(
         &self,
         conn: &Connection,

@@ -6,8 +6,10 @@
 pub mod add_device;
 pub mod admit_node;
 pub mod adopt_hub;
+pub mod answer_orders;
 pub mod apply_fact;
 pub mod edit_patient;
+pub mod erase;
 pub mod error;
 pub mod grant_consent;
 mod of_age;
@@ -16,10 +18,12 @@ mod queue;
 pub mod record_batch;
 pub mod register_patient;
 pub mod revoke_consent;
+pub mod rotate_node;
 pub mod schema;
 mod seal;
 pub mod seal_due;
 pub mod state;
+pub mod tend_orders;
 
 pub use error::WorkflowError;
 pub use state::EdgeState;

@@ -29,11 +29,12 @@ pub(super) async fn join(node: &Node, invitation: &str) -> Result<Answer, Refusa
 }
 
 async fn ask(node: &Node, invitation: &Invitation) -> Result<directory::Joined, Refusal> {
-    let identity = TlsIdentity::from_seed(&node.tls_seed).map_err(Refusal::because)?;
+    let keys = node.keys();
+    let identity = TlsIdentity::from_seed(&keys.tls_seed).map_err(Refusal::because)?;
     let own_tls_key = *identity.public_key();
     let hub_key = invitation.hub_tls_key;
     let token = invitation.token.clone();
-    let request = JoinRequest::sign(token, &node.node_seed, &hub_key, &own_tls_key);
+    let request = JoinRequest::sign(token, &keys.node_seed, &hub_key, &own_tls_key);
     let address = invitation.hub_address.as_str();
     let found = tokio::net::lookup_host(address).await.map_err(|_| unresolved(address))?.next();
     let address = found.ok_or_else(|| unresolved(address))?;
@@ -44,7 +45,7 @@ async fn ask(node: &Node, invitation: &Invitation) -> Result<directory::Joined, 
     dialer.close().await;
     match JoinResponse::from_bytes(&answer).map_err(Refusal::because)? {
         JoinResponse::Accepted(joined) => {
-            joined.check(&node.key.0, &own_tls_key).map_err(Refusal::because)?;
+            joined.check(&keys.key.0, &own_tls_key).map_err(Refusal::because)?;
             Ok(joined)
         }
         JoinResponse::Refused(refusal) => Err(Refusal::because(refusal)),
@@ -61,7 +62,7 @@ pub(super) async fn sites(node: &Node) -> Result<Answer, Refusal> {
         node.readers.read(directory::store::sites::sites).await.map_err(Refusal::because)?;
     let mut text = String::new();
     for certificate in sites {
-        let mark = if certificate.node_key == node.key.0 { " (this clinic)" } else { "" };
+        let mark = if certificate.node_key == node.key().0 { " (this clinic)" } else { "" };
         text.push_str(&format!("{}{mark}\n", certificate.site_name));
     }
     if text.is_empty() {

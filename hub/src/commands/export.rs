@@ -46,6 +46,11 @@ pub(super) fn emergencies(hub: &Hub) -> Answer {
     pieces(hub, export::emergencies)
 }
 
+/// Orders to erase and who has carried them out.
+pub(super) fn erasures(hub: &Hub) -> Answer {
+    pieces(hub, export::erasures)
+}
+
 /// What `write` writes as CSV about one state of the database.
 fn pieces(
     hub: &Hub,

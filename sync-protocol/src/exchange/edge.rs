@@ -7,6 +7,7 @@ use super::intake::{Intake, Taken};
 use super::lanes::Lanes;
 use super::leases::{TakenGrants, TakenLeases};
 use super::marks::Marks;
+use super::node_keys::NodeKeys;
 use super::ops::{Applied, EdgeOp, EdgeReply, HelloState};
 use super::push::PushPumps;
 use super::{Closed, Now, PUSH_CLASSES, Tally, Violation, compare};
@@ -41,7 +42,7 @@ enum Phase {
 /// The edge's side. Make one per connection, drive it until [`closed`](Self::closed).
 #[derive(Debug)]
 pub struct EdgeExchange {
-    me: NodeId,
+    me: NodeKeys,
     hub: NodeId,
     phase: Phase,
     wall_ms: u64,
@@ -90,9 +91,9 @@ impl EdgeExchange {
     /// A conversation of node `me` with the hub whose signing key is `hub`; `wall_ms` is our wall
     /// clock, for the greeting.
     #[must_use]
-    pub fn new(me: NodeId, hub: NodeId, wall_ms: u64) -> Self {
+    pub fn new(me: impl Into<NodeKeys>, hub: NodeId, wall_ms: u64) -> Self {
         Self {
-            me,
+            me: me.into(),
             hub,
             phase: Phase::Loading,
             wall_ms,
@@ -573,7 +574,9 @@ impl EdgeExchange {
                 return self.violation(Violation::Contradiction);
             };
             match entry.verify(&key) {
-                Ok(entry) if entry.get().header.origin == self.me => authentic.push((entry, key)),
+                Ok(entry) if self.me.owns(&entry.get().header.origin) => {
+                    authentic.push((entry, key));
+                }
                 _ => return self.violation(Violation::Contradiction),
             }
         }
@@ -647,7 +650,8 @@ impl EdgeExchange {
             let mut chains = Vec::new();
             let mut entries = Vec::with_capacity(batch.len());
             for own in &batch {
-                let wire = lane.shorten(&own.entry, own.id, &own.key, self.me, &mut chains);
+                let me = self.me.current();
+                let wire = lane.shorten(&own.entry, own.id, &own.key, me, &mut chains);
                 entries.push((own.oseq, wire));
             }
             self.tally.entries_sent += entries.len() as u64;

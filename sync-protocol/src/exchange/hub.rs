@@ -8,6 +8,7 @@ use super::feed::Feed;
 use super::give_back::GiveBack;
 use super::lanes::Lanes;
 use super::leases::Leases;
+use super::node_keys::NodeKeys;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
 use super::purges::Purges;
 use super::{Closed, Now, Tally, Violation};
@@ -36,7 +37,7 @@ enum Phase {
 #[derive(Debug)]
 pub struct HubExchange {
     me: NodeId,
-    peer: NodeId,
+    peer: NodeKeys,
     phase: Phase,
     wall_ms: u64,
     answer: Option<HelloAck>,
@@ -68,10 +69,10 @@ pub struct HubExchange {
 impl HubExchange {
     /// A conversation of the hub `me` with the enrolled node `peer`; `wall_ms` is our wall clock.
     #[must_use]
-    pub fn new(me: NodeId, peer: NodeId, wall_ms: u64) -> Self {
+    pub fn new(me: NodeId, peer: impl Into<NodeKeys>, wall_ms: u64) -> Self {
         Self {
             me,
-            peer,
+            peer: peer.into(),
             phase: Phase::Waiting { since: None },
             wall_ms,
             answer: None,
@@ -435,9 +436,8 @@ impl HubExchange {
         if push.entries.len() > limits::FRAME_ENTRIES_MAX {
             return self.violation(Violation::Limit);
         }
-        let peer = self.peer;
         let lane = self.lanes.decoder(class);
-        if lane.define(peer, &push.chains).is_err() {
+        if lane.define(self.peer.current(), &push.chains).is_err() {
             return self.violation(Violation::Limit);
         }
         let mut batch = Vec::with_capacity(push.entries.len());
@@ -450,7 +450,7 @@ impl HubExchange {
                 continue;
             };
             let header = expanded.entry.unchecked().header;
-            if header.origin != peer || header.epoch != push.epoch {
+            if !self.peer.owns(&header.origin) || header.epoch != push.epoch {
                 foreign.push((push.epoch, oseq, Verdict::Foreign));
                 continue;
             }
@@ -483,7 +483,7 @@ impl HubExchange {
         let claimed = canonical::claimed_epoch(&full.header);
         let outcome = unfold(full).map_err(|_| Verdict::NotAuthentic).and_then(|expanded| {
             let header = expanded.entry.unchecked().header;
-            if header.origin == self.peer {
+            if self.peer.owns(&header.origin) {
                 verified(header.epoch, oseq, expanded)
             } else {
                 Err(Verdict::Foreign)
@@ -540,7 +540,7 @@ impl HubExchange {
     }
 
     fn purge_done(&mut self, done: PurgeDone) {
-        if done.receipt.is_signed_by(&self.peer) {
+        if done.receipt.is_signed_by(&self.peer.current()) {
             self.ops.push_back(HubOp::Purged(done.receipt));
         } else {
             self.violation(Violation::Contradiction);

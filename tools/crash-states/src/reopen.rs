@@ -117,7 +117,7 @@ impl Bench {
                     let node = Node::open(folder, Clock::system(), Random::system())
                         .map_err(|error| said(&error))?;
                     node.writer.stop().await;
-                    Ok(node.key)
+                    Ok(node.key())
                 }
                 Program::Hub => {
                     let hub = Hub::open(folder, Clock::system(), Random::system())

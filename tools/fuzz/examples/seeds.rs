@@ -21,7 +21,9 @@ use consent::id::{GrantId, RevokeId};
 use consent::notice::{Capture, Evidence, Notice};
 use consent::revoke::{Revoke, RevokeScope, RevokeTerms};
 use consent::scope::{Action, Recipient, SetOf};
-use directory::{Invitation, JoinRequest, JoinResponse, Joined, NodeCertificate, Refusal, Token};
+use directory::{
+    Invitation, JoinRequest, JoinResponse, Joined, NodeCertificate, Refusal, RotateRequest, Token,
+};
 use document::{ActorSeed, Document, payload};
 use envelope::{Identity, Sealer};
 use sync_protocol::codec;
@@ -254,6 +256,7 @@ fn certificate() -> NodeCertificate {
         node_key: [2; 32],
         tls_key: [3; 32],
         issued_at: Timestamp::from_millis(1_800_000_000_000),
+        succeeds: None,
     }
 }
 
@@ -263,6 +266,7 @@ fn joins() -> Vec<Vec<u8>> {
     let key = sync_protocol::signature::node_id(&[1; 32]).0;
     vec![
         request.to_bytes().to_vec(),
+        RotateRequest::sign(&[1; 32], &[2; 32], &[3; 32], &[4; 32]).to_bytes(),
         JoinResponse::Accepted(joined).to_bytes(),
         JoinResponse::Refused(Refusal::TooManyTries { retry_after_s: 60 }).to_bytes(),
         transport::identity::encode_spki(&key).to_vec(),

@@ -62,6 +62,7 @@ enum RefusalWire {
     KeyKnown,
     Malformed,
     BadProof,
+    NotCurrent,
 }
 
 impl JoinRequest {
@@ -130,6 +131,7 @@ impl From<Refusal> for RefusalWire {
             Refusal::KeyKnown => Self::KeyKnown,
             Refusal::Malformed => Self::Malformed,
             Refusal::BadProof => Self::BadProof,
+            Refusal::NotCurrent => Self::NotCurrent,
         }
     }
 }
@@ -144,6 +146,7 @@ impl From<RefusalWire> for Refusal {
             RefusalWire::KeyKnown => Self::KeyKnown,
             RefusalWire::Malformed => Self::Malformed,
             RefusalWire::BadProof => Self::BadProof,
+            RefusalWire::NotCurrent => Self::NotCurrent,
         }
     }
 }
@@ -259,7 +262,7 @@ mod tests {
         check(&[VERSION; RESPONSE_BYTES_MAX + 1], Err(BadMessage::TooLong));
         // An answer and a reason that only a newer hub gives.
         check(&[VERSION, 2], Err(BadMessage::Malformed));
-        check(&[VERSION, 1, 7], Err(BadMessage::Malformed));
+        check(&[VERSION, 1, 8], Err(BadMessage::Malformed));
         // A number written longer than needed.
         check(&[VERSION, 1, 0x80, 0], Err(BadMessage::Malformed));
         // A certificate that is none.
@@ -276,6 +279,7 @@ mod tests {
         check(&[VERSION, 1, 4], Ok(Refusal::KeyKnown));
         check(&[VERSION, 1, 5], Ok(Refusal::Malformed));
         check(&[VERSION, 1, 6], Ok(Refusal::BadProof));
+        check(&[VERSION, 1, 7], Ok(Refusal::NotCurrent));
     }
 
     #[track_caller]

@@ -41,7 +41,7 @@ const OPEN: &str = "
     WHERE used_at_ns = 0 AND expires_at_ns > ?1 ORDER BY issued_at_ns, site_name";
 
 const ANSWERED: &str = "
-    SELECT node_key, tls_key, site.site, site.site_name, site.issued_at_ns FROM site
+    SELECT node_key, tls_key, site.site, site.site_name, site.issued_at_ns, site.succeeds FROM site
     JOIN invitation ON used_by = node_key
     WHERE token_sha256 = ?1 AND node_key = ?2 AND tls_key = ?3";
 

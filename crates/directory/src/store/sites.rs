@@ -8,21 +8,25 @@ use crate::NodeCertificate;
 
 /// An older certificate that comes late changes nothing.
 const KEEP: &str = "
-    INSERT INTO node (node_key, tls_key, site, site_name, issued_at_ns)
-    VALUES (?1, ?2, ?3, ?4, ?5)
+    INSERT INTO node (node_key, tls_key, site, site_name, issued_at_ns, succeeds)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6)
     ON CONFLICT (node_key) DO UPDATE SET
         tls_key = excluded.tls_key,
         site = excluded.site,
         site_name = excluded.site_name,
-        issued_at_ns = excluded.issued_at_ns
+        issued_at_ns = excluded.issued_at_ns,
+        succeeds = excluded.succeeds
     WHERE excluded.issued_at_ns > node.issued_at_ns";
 
 const SITES: &str = "
-    SELECT node_key, tls_key, site, site_name, issued_at_ns FROM site ORDER BY site_name, site";
+    SELECT node_key, tls_key, site, site_name, issued_at_ns, succeeds FROM site ORDER BY site_name, site";
 
 const BY_TLS_KEY: &str = "
-    SELECT node_key, tls_key, site, site_name, issued_at_ns FROM site WHERE tls_key = ?1
+    SELECT node_key, tls_key, site, site_name, issued_at_ns, succeeds FROM site WHERE tls_key = ?1
     ORDER BY issued_at_ns DESC LIMIT 1";
+
+const BY_NODE_KEY: &str = "
+    SELECT node_key, tls_key, site, site_name, issued_at_ns, succeeds FROM site WHERE node_key = ?1";
 
 const BY_NAME: &str = "
     SELECT site FROM site WHERE site_name = ?1 ORDER BY issued_at_ns DESC LIMIT 1";
@@ -53,6 +57,7 @@ pub fn apply_certificate(
         certificate.site.bytes(),
         certificate.site_name.as_str(),
         certificate.issued_at.nanos(),
+        certificate.succeeds,
     ])?;
     Ok(rows == 1)
 }
@@ -130,8 +135,26 @@ pub fn find_tls_key(
     rows.next()?.map(read).transpose()
 }
 
+/// The certificate of the node that signs with this key, if it stands for its site now.
+///
+/// # Errors
+///
+/// [`StoreError::Damaged`] when the row does not read back.
+pub fn standing_node(
+    conn: &Connection,
+    node_key: &[u8; 32],
+) -> Result<Option<NodeCertificate>, StoreError> {
+    let mut statement = conn.prepare_cached(BY_NODE_KEY)?;
+    let mut rows = statement.query([node_key])?;
+    rows.next()?.map(read).transpose()
+}
+
 /// Whether one of the keys is in a certificate, for either purpose, now or once.
-pub(super) fn is_known_key(
+///
+/// # Errors
+///
+/// [`StoreError`] as the database reports it.
+pub fn is_known_key(
     conn: &Connection,
     one: &[u8; 32],
     other: &[u8; 32],
@@ -147,6 +170,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<NodeCertificate, StoreError> {
         site: SiteId::from_bytes(row.get(2)?),
         site_name: name_from(row, 3)?,
         issued_at: Timestamp::from_nanos(row.get(4)?),
+        succeeds: row.get(5)?,
     })
 }
 

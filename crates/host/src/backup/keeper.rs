@@ -9,7 +9,7 @@ use tokio::task::spawn_blocking;
 use tokio::time::timeout;
 use vocab::Timestamp;
 
-use super::generations::{About, Backup, newest_sound};
+use super::generations::{About, Backup, newest_sound, prune};
 use super::make::{Moment, make};
 use super::state::{Failed, Good, Standing};
 use super::{BackupError, Cause, Keys, Settings, medium};
@@ -212,6 +212,19 @@ impl Keeper {
             failed: facts.failed.clone(),
             now,
         }
+    }
+
+    /// Removes all backups of the folder of the settings but the newest, which must not hold what they
+    /// held.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError`]; some of them may be gone.
+    pub async fn drop_older(&self) -> Result<(), BackupError> {
+        let Some(folder) = self.folder().map(Path::to_owned) else { return Ok(()) };
+        let about = self.about.clone();
+        let dropped = spawn_blocking(move || prune(&folder, &about, 1)).await;
+        dropped.unwrap_or(Err(BackupError::Database(ReadError::Panicked)))
     }
 
     /// Looks once for backups that earlier processes made. A medium that does not answer holds up

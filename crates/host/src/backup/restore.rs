@@ -11,7 +11,7 @@ use super::unpack::{not_sound, unpack};
 use super::{BackupError, Cause};
 use crate::DataFolder;
 pub use crate::folder::Keys;
-use crate::folder::{FolderError, has_keys};
+use crate::folder::{FolderError, ROTATION_FILES, has_keys};
 
 /// The database while it is not ready; it gets its name last.
 const RESTORING: &str = "data.db.restoring";
@@ -88,7 +88,8 @@ fn check_free(folder: &DataFolder) -> Result<(), BackupError> {
         if entry.path() == database || name.starts_with("data.db-") {
             return Err(BackupError::HoldsData(path.to_owned()));
         }
-        if !HARMLESS.contains(&name.as_str()) && !name.starts_with(RESTORING) {
+        let harmless = HARMLESS.contains(&name.as_str()) || ROTATION_FILES.contains(&name.as_str());
+        if !harmless && !name.starts_with(RESTORING) {
             others.push(name);
         }
     }

@@ -57,6 +57,8 @@ impl<S> Clone for Writer<S> {
 enum Message<S> {
     Job(Box<dyn Job<S>>),
     EmptyWal(oneshot::Sender<bool>),
+    /// Write the file anew, and empty the WAL.
+    Rewrite(oneshot::Sender<bool>),
     Stop(oneshot::Sender<()>),
 }
 
@@ -155,6 +157,13 @@ impl<S: Reset + Send + 'static> Writer<S> {
         self.queue.send(Message::EmptyWal(ended)).await.is_ok() && wait.await.unwrap_or(false)
     }
 
+    /// Writes the database file anew and empties the WAL, between two commits, so that nothing that was
+    /// erased is left in any file; answers whether it did. Writers wait for it.
+    pub async fn rewrite(&self) -> bool {
+        let (ended, wait) = oneshot::channel();
+        self.queue.send(Message::Rewrite(ended)).await.is_ok() && wait.await.unwrap_or(false)
+    }
+
     /// Finishes what is queued, closes the database and ends the thread. Later writes are
     /// [`WriteError::Stopped`].
     pub async fn stop(&self) {
@@ -198,7 +207,11 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
             let job = match message {
                 Message::Job(job) => job,
                 Message::EmptyWal(ended) => {
-                    self.empty_wal(ended);
+                    self.tidy(store::empty_wal, ended);
+                    continue;
+                }
+                Message::Rewrite(ended) => {
+                    self.tidy(store::rewrite, ended);
                     continue;
                 }
                 Message::Stop(ended) => {
@@ -212,7 +225,8 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
                     waiting_for_end.push(ended);
                     jobs.close();
                 }
-                Some(Message::EmptyWal(ended)) => self.empty_wal(ended),
+                Some(Message::EmptyWal(ended)) => self.tidy(store::empty_wal, ended),
+                Some(Message::Rewrite(ended)) => self.tidy(store::rewrite, ended),
                 Some(Message::Job(_)) | None => {}
             }
         }
@@ -226,14 +240,18 @@ impl<S: Reset, O: Fn() -> Result<Connection, StoreError>> Desk<S, O> {
     }
 
     /// Answers `false` where it cannot be done now.
-    fn empty_wal(&mut self, ended: oneshot::Sender<bool>) {
+    fn tidy(
+        &mut self,
+        what: fn(&Connection) -> Result<bool, StoreError>,
+        ended: oneshot::Sender<bool>,
+    ) {
         let emptied = self.sound().and_then(|conn| {
-            let emptied = store::empty_wal(&conn);
+            let emptied = what(&conn);
             self.keep(conn, emptied.as_ref().err(), Trust::Doubtful);
             emptied
         });
         if let Err(error) = &emptied {
-            tracing::warn!(%error, "the WAL could not be emptied");
+            tracing::warn!(%error, "the database file or its WAL could not be tidied");
         }
         // Whoever no longer waits will ask again.
         let _ = ended.send(matches!(emptied, Ok(true)));

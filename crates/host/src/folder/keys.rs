@@ -9,11 +9,11 @@ use store::DatabaseKey;
 use zeroize::Zeroizing;
 
 use super::{
-    DATABASE_KEY_FILE, DataFolder, FolderError, NODE_KEY_FILE, TLS_KEY_FILE, check_folder, secret,
-    write_whole,
+    DATABASE_KEY_FILE, DataFolder, FolderError, NODE_KEY_FILE, TLS_KEY_FILE, check_folder,
+    rotation, secret, write_whole,
 };
 
-/// Longest copy: some lines of comment and five of 80 characters.
+/// Longest copy: some lines of comment and six of 80 characters.
 const COPY_BYTES_MAX: u64 = 4 * 1024;
 
 /// Digits of the checksum: a mistyped character goes unnoticed once in 2^64.
@@ -25,6 +25,8 @@ pub struct Keys {
     database: Zeroizing<[u8; 32]>,
     node: Zeroizing<[u8; 32]>,
     tls: Zeroizing<[u8; 32]>,
+    /// The public key that the node began with, if it has another now.
+    name: Option<[u8; 32]>,
 }
 
 impl fmt::Debug for Keys {
@@ -44,7 +46,8 @@ impl Keys {
         Ok(Self {
             database: secret::read(&data.join(DATABASE_KEY_FILE))?,
             node: secret::read(&data.join(NODE_KEY_FILE))?,
-            tls: secret::read(&data.join(TLS_KEY_FILE))?,
+            tls: secret::read(&rotation::tls_key_file(data))?,
+            name: rotation::name(data)?,
         })
     }
 
@@ -58,6 +61,12 @@ impl Keys {
     #[must_use]
     pub fn node_seed(&self) -> &[u8; 32] {
         &self.node
+    }
+
+    /// The public key that the node began with, if it rotated its keys since.
+    #[must_use]
+    pub const fn name(&self) -> Option<&[u8; 32]> {
+        self.name.as_ref()
     }
 
     /// Writes a copy to `file`, which must not be there yet nor lie in the data folder `data`. `title`
@@ -110,8 +119,17 @@ impl Keys {
             let bytes = Zeroizing::new(bytes);
             Ok(Zeroizing::new(bytes.as_slice().try_into().map_err(|_| bad())?))
         };
-        let keys =
-            Self { database: secret("database")?, node: secret("node")?, tls: secret("tls")? };
+        // Copies of nodes that have their first keys say no name.
+        let name = match value("name") {
+            Ok(_) => Some(*secret("name")?),
+            Err(_) => None,
+        };
+        let keys = Self {
+            database: secret("database")?,
+            node: secret("node")?,
+            tls: secret("tls")?,
+            name,
+        };
         if value("check")? != check(&keys.lines()) {
             return Err(bad());
         }
@@ -132,16 +150,21 @@ impl Keys {
                 done => done?,
             }
         }
-        Ok(())
+        match &self.name {
+            Some(name) => rotation::keep_name(folder.path(), name),
+            None => Ok(()),
+        }
     }
 
     fn lines(&self) -> Zeroizing<String> {
         let digits = |bytes: &[u8; 32]| Zeroizing::new(HEXLOWER.encode(bytes));
+        let name = self.name.map(|name| format!("name {}\n", HEXLOWER.encode(&name)));
         Zeroizing::new(format!(
-            "database {}\nnode {}\ntls {}\n",
+            "database {}\nnode {}\ntls {}\n{}",
             *digits(&self.database),
             *digits(&self.node),
-            *digits(&self.tls)
+            *digits(&self.tls),
+            name.unwrap_or_default()
         ))
     }
 }

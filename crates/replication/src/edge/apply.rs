@@ -12,7 +12,7 @@ use super::store::{self, KnownNodes};
 use crate::ledger::store::{self as ledger, StreamRow};
 use crate::materialize::{Arrived, MaterializeError};
 use crate::streams::{self, Topic};
-use crate::{LedgerError, Materialize};
+use crate::{LedgerError, Materialize, erasure};
 
 /// Why a run is not stored.
 enum Held {
@@ -117,7 +117,8 @@ fn store_entry(
     rooms: &mut dyn Materialize,
 ) -> Result<Option<(EntryId, StreamRow)>, Held> {
     let (header, id) = (entry.get().header, entry.id());
-    let chain = ledger::open_chain(conn, stream.no, &header.origin, key)?;
+    let entry = erasure::shed(conn, stream, entry)?;
+    let chain = ledger::open_chain(conn, stream.no, &header.origin, stream.key_of(key))?;
     if chain.last.is_none() && ledger::is_held(conn, &id)? {
         // Under another key: what carries its own salt does not depend on the chain's.
         return Ok(None);

@@ -58,6 +58,8 @@ impl Locked {
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Locks {
     locked: BTreeMap<StreamId, Locked>,
+    /// Whatever generation of the stream it is.
+    parts: BTreeMap<(PatientId, Compartment), Locked>,
 }
 
 impl Locks {
@@ -67,14 +69,17 @@ impl Locks {
     ///
     /// The database's.
     pub fn now(conn: &Connection, time: Option<Known>) -> Result<Self, StoreError> {
-        let mut locked = BTreeMap::new();
+        let (mut locked, mut parts) = (BTreeMap::new(), BTreeMap::new());
         let time = time.unwrap_or(NOTHING_KNOWN);
         store::for_each_copy(conn, |stream, terms| {
             if let Some(why) = lock(&stream, terms.unwrap_or(UNTIL_TOLD), time) {
                 locked.insert(stream, why);
+                if let Topic::Patient(patient, part) = topic(&stream) {
+                    parts.insert((patient, part), why);
+                }
             }
         })?;
-        Ok(Self { locked })
+        Ok(Self { locked, parts })
     }
 
     /// Whether what others wrote in this stream may not be opened, and why.
@@ -86,13 +91,13 @@ impl Locks {
     /// The same of a part of a patient's record.
     #[must_use]
     pub fn of_part(&self, patient: PatientId, part: Compartment) -> Option<Locked> {
-        self.of(&crate::streams::patient_stream(patient, part))
+        self.parts.get(&(patient, part)).copied()
     }
 
     /// How many there are, by reason.
     #[must_use]
     pub fn count(&self, why: Locked) -> u64 {
-        self.locked.values().filter(|locked| **locked == why).count() as u64
+        self.parts.values().filter(|locked| **locked == why).count() as u64
     }
 
     /// Whether nothing is locked.
@@ -103,17 +108,15 @@ impl Locks {
 
     /// The patients of whom something is locked.
     pub fn patients(&self) -> impl Iterator<Item = (PatientId, Compartment, Locked)> {
-        self.locked.iter().filter_map(|(stream, why)| match topic(stream) {
-            Topic::Patient(patient, part) => Some((patient, part, *why)),
-            Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => None,
-        })
+        self.parts.iter().map(|((patient, part), why)| (*patient, *part, *why))
     }
 
     /// Takes a patient's locks off: somebody opened the record for a reason.
     pub fn open(&mut self, patient: PatientId, parts: &[Compartment]) {
+        self.parts.retain(|(of, part), _| *of != patient || !parts.contains(part));
         self.locked.retain(|stream, _| match topic(stream) {
             Topic::Patient(of, part) => of != patient || !parts.contains(&part),
-            Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => true,
+            Topic::Site(_) | Topic::Emergencies(_) | Topic::Policy | Topic::Unknown => true,
         });
     }
 }

@@ -81,6 +81,25 @@ pub fn fill_in_leases(conn: &Connection, now: Timestamp) -> Result<(), StoreErro
     })
 }
 
+/// Ends the access of those who have a stream of `patient` and may not any more. Who is named by no event
+/// is not looked at when events are added; when some are erased, everybody who has a stream is.
+pub(super) fn close_unallowed(
+    conn: &Connection,
+    patient: PatientId,
+    now: Timestamp,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let mut told = BTreeSet::new();
+    for stream in store::streams_of_patient(conn, patient)? {
+        for node in store::subscribers(conn, stream.no)? {
+            let allowed = gate::may_have(conn, &stream.id, stream.author_site, node.site, now)?;
+            if !allowed && store::set_access(conn, node.no, &stream, None, now)? {
+                told.insert(node.no);
+            }
+        }
+    }
+    Ok(told)
+}
+
 /// Gives the nodes of a site the streams that the site keeps: a clinic whose node was replaced gets
 /// back what it wrote, whether or not its patients allowed others anything.
 pub(super) fn refresh_home(
@@ -107,7 +126,7 @@ pub(super) fn refresh_stream(
         Topic::Patient(patient, _) => recipients(conn, patient)?,
         Topic::Policy => Recipients::Everybody,
         Topic::Emergencies(site) => Recipients::Sites(BTreeSet::from([site])),
-        Topic::Unknown => Recipients::Sites(BTreeSet::new()),
+        Topic::Site(_) | Topic::Unknown => Recipients::Sites(BTreeSet::new()),
     };
     refresh(conn, &stream, &recipients, now)
 }

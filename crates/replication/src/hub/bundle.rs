@@ -386,6 +386,18 @@ impl Materialize for Nothing {
         false
     }
 
+    fn erase_stream(
+        &mut self,
+        _: &Connection,
+        _: &sync_protocol::StreamId,
+    ) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn erase_entry(&mut self, _: &Connection, _: &crate::Arrived<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
     fn let_go(&mut self, _: &Connection, _: &sync_protocol::StreamId) -> Result<(), StoreError> {
         Ok(())
     }

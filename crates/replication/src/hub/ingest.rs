@@ -10,7 +10,7 @@ use sync_protocol::exchange::{IngestEntry, Ingested};
 use sync_protocol::lane::full;
 use sync_protocol::message::{StreamState, Verdict};
 use sync_protocol::{
-    Entry as SignedEntry, EntryId, Epoch, ReplayGuard, SeqNo, StreamId, Verified, codec,
+    Entry as SignedEntry, EntryId, Epoch, Payload, ReplayGuard, SeqNo, StreamId, Verified, codec,
 };
 use vocab::{Compartment, SiteId, Timestamp};
 
@@ -18,7 +18,7 @@ use super::{Node, Outcome, access, restored, store};
 use crate::edge::{self, materialize};
 use crate::ledger::store::{self as ledger, StreamRow};
 use crate::streams::{self, Topic};
-use crate::{LedgerError, Materialize, gate};
+use crate::{LedgerError, Materialize, erasure, gate};
 
 /// A stream that this batch wrote into.
 struct Touched {
@@ -105,6 +105,7 @@ impl Ingest<'_> {
             // The patient's permission may be on its way here.
             return Ok(Taken::Refused(Verdict::Gap(SeqNo(0))));
         }
+        let (entry, key) = (erasure::shed(self.conn, &row, entry)?, row.key_of(key));
         let chain = ledger::open_chain(self.conn, row.no, &header.origin, key)?;
         if chain.last.is_none() && ledger::is_held(self.conn, &id)? {
             // Under another key: what carries its own salt does not depend on the chain's.
@@ -195,7 +196,10 @@ impl Ingest<'_> {
         {
             return Ok(true);
         }
-        let Some(payload) = entry.get().payload.bytes() else { return Ok(false) };
+        let Some(payload) = entry.get().payload.bytes() else {
+            // Erased at its author already: nobody can tell any more what it was the beginning of.
+            return Ok(entry.get().payload == Payload::Erased);
+        };
         let arrived = edge::arrived(&header, entry.id(), payload);
         Ok(self.rooms.founds(&arrived))
     }
@@ -210,7 +214,7 @@ impl Ingest<'_> {
         let (row, is_new) = ledger::open_stream(self.conn, id)?;
         if is_new {
             let home = match streams::topic(id) {
-                Topic::Emergencies(site) => site,
+                Topic::Site(site) | Topic::Emergencies(site) => site,
                 Topic::Patient(..) | Topic::Policy | Topic::Unknown => {
                     store::home_of(self.conn, id)?.unwrap_or(self.node.site)
                 }

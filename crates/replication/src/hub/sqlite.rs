@@ -66,6 +66,20 @@ impl<'c> SqliteHub<'c> {
         store::shut_out(self.conn, now, site)
     }
 
+    /// Ends what was allowed of a patient by events that were erased; answers who must be told.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn close_unallowed(
+        &self,
+        now: Timestamp,
+        patient: vocab::PatientId,
+    ) -> Result<Vec<NodeId>, StoreError> {
+        let told = super::access::close_unallowed(self.conn, patient, now)?;
+        store::keys_of(self.conn, &told)
+    }
+
     /// Marks what the hub itself just wrote into `stream` for everybody who may have it.
     ///
     /// # Errors
@@ -92,7 +106,7 @@ impl HubStore for SqliteHub<'_> {
         super::access::refresh_stream(self.conn, &crate::streams::policy_stream(), now)?;
         super::access::refresh_home(self.conn, node.site, now)?;
         for patient in consent::store::patients(self.conn)? {
-            super::access::refresh_patient(self.conn, patient, now)?;
+            super::access::close_unallowed(self.conn, patient, now)?;
         }
         Ok(())
     }

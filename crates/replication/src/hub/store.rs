@@ -11,6 +11,7 @@ use sync_protocol::{Class, EntryId, Epoch, NodeId, SetDigest, StreamId, codec, l
 use vocab::{PatientId, SiteId, SiteName, Timestamp};
 
 use super::{NewNode, Node};
+use crate::ledger::signing_keys;
 use crate::ledger::store::{digest_from, entry_columns, entry_from};
 
 const INCARNATION: &str = "SELECT incarnation FROM hub_meta";
@@ -535,6 +536,7 @@ pub(super) fn runs(
     from: u64,
     bytes_max: usize,
 ) -> Result<Vec<Run>, StoreError> {
+    let own = signing_keys::of_node(conn, node.key)?;
     let mut statement = conn.prepare_cached(ENTRIES_AFTER)?;
     let mut rows = statement.query(params![dirty.no, from.cast_signed()])?;
     let mut runs = Vec::new();
@@ -543,7 +545,7 @@ pub(super) fn runs(
     while let Some(row) = rows.next()? {
         let stored = entry_from(row, 1)?;
         run.to_idx = row.get::<_, i64>(0)?.cast_unsigned();
-        if stored.entry.header.origin != node.key {
+        if !own.owns(&stored.entry.header.origin) {
             let bytes = stored.entry.payload.bytes().map_or(0, <[u8]>::len) + 128;
             in_run += bytes;
             in_all += bytes;

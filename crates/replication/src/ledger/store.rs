@@ -12,10 +12,14 @@ use sync_protocol::{
 };
 use vocab::Timestamp;
 
+use super::signing_keys::store::keys_of_node;
+use crate::erasure::{self, Cover, tombstone};
 use crate::streams;
 
-const FIND_STREAM: &str = "SELECT no, count, sum FROM stream WHERE id = ?1";
-const INSERT_STREAM: &str = "INSERT INTO stream (id, class, sum) VALUES (?1, ?2, zeroblob(32))";
+const FIND_STREAM: &str = "SELECT no, count, sum, erased, closed FROM stream WHERE id = ?1";
+const INSERT_STREAM: &str = "
+    INSERT INTO stream (id, class, sum, erased, closed) VALUES (?1, ?2, zeroblob(32), ?3, ?4)";
+const CHAINS_OF: &str = "SELECT key FROM chain WHERE stream = ?1 AND origin = ?2";
 const GROW_STREAM: &str = "UPDATE stream SET count = ?2, sum = ?3 WHERE no = ?1";
 const FIND_CHAIN: &str = "
     SELECT no, key, count, sseq, head, epoch FROM chain
@@ -60,10 +64,12 @@ const NEWEST_OF_KIND: &str = "
     SELECT entry.no, entry.id, stream.id, chain.origin, entry.payload, entry.flags
     FROM entry JOIN stream ON stream.no = entry.stream JOIN chain ON chain.no = entry.chain
     WHERE entry.kind = ?1 AND entry.payload_state = 0 ORDER BY entry.no DESC LIMIT ?2";
-const IDS_OF: &str = "
-    SELECT stream.id, entry.id FROM chain
-    JOIN entry ON entry.chain = chain.no JOIN stream ON stream.no = chain.stream
-    WHERE chain.origin = ?1";
+const IDS_OF: &str = concat!(
+    "SELECT stream.id, entry.id FROM chain
+     JOIN entry ON entry.chain = chain.no JOIN stream ON stream.no = chain.stream
+     WHERE chain.origin IN ",
+    keys_of_node!("?1")
+);
 /// Where an author went on from somewhere else than the end, or began a second chain.
 const REWRITTEN: &str = "
     SELECT stream.id FROM stream WHERE no IN (
@@ -103,6 +109,15 @@ pub(crate) use entry_columns;
 pub(crate) struct StreamRow {
     pub(crate) no: i64,
     pub(crate) digest: SetDigest,
+    /// How an order to erase covers it.
+    pub(crate) erased: Option<Cover>,
+}
+
+impl StreamRow {
+    /// The key that a chain of it is filed under: of an erased stream none is kept.
+    pub(crate) fn key_of(&self, key: ChainKey) -> ChainKey {
+        if self.erased.is_some() { tombstone::of(&key) } else { key }
+    }
 }
 
 /// A chain's row.
@@ -143,7 +158,9 @@ pub(crate) fn find_stream(
     let row = conn
         .prepare_cached(FIND_STREAM)?
         .query_row([id.bytes()], |row| {
-            Ok(StreamRow { no: row.get(0)?, digest: digest_from(row, 1, 2)? })
+            let cover = if row.get(4)? { Cover::Subject } else { Cover::Stream };
+            let erased = (row.get::<_, i64>(3)? > 0).then_some(cover);
+            Ok(StreamRow { no: row.get(0)?, digest: digest_from(row, 1, 2)?, erased })
         })
         .optional()?;
     Ok(row)
@@ -157,9 +174,15 @@ pub(crate) fn open_stream(
     if let Some(row) = find_stream(conn, id)? {
         return Ok((row, false));
     }
-    conn.prepare_cached(INSERT_STREAM)?
-        .execute(params![id.bytes(), streams::class(id).number()])?;
-    Ok((StreamRow { no: conn.last_insert_rowid(), digest: SetDigest::EMPTY }, true))
+    let covering = erasure::store::covering(conn, id)?;
+    let (order, erased) = covering.map_or((0, None), |(order, cover)| (order, Some(cover)));
+    conn.prepare_cached(INSERT_STREAM)?.execute(params![
+        id.bytes(),
+        streams::class(id).number(),
+        order,
+        erased == Some(Cover::Subject)
+    ])?;
+    Ok((StreamRow { no: conn.last_insert_rowid(), digest: SetDigest::EMPTY, erased }, true))
 }
 
 fn find_chain(
@@ -189,10 +212,22 @@ pub(crate) fn open_chain(
     origin: &NodeId,
     key: ChainKey,
 ) -> Result<ChainRow, StoreError> {
-    match find_chain(conn, stream, origin, &key)? {
-        Some(row) => Ok(row),
-        None => begin_chain(conn, stream, origin, key),
+    if let Some(row) = find_chain(conn, stream, origin, &key)? {
+        return Ok(row);
     }
+    // Its key is gone at whoever sends it, and not here yet: the order is on its way.
+    if tombstone::is(&key) {
+        let mut statement = conn.prepare_cached(CHAINS_OF)?;
+        let mut rows = statement.query(params![stream, origin.0])?;
+        while let Some(row) = rows.next()? {
+            let held = ChainKey(row.get(0)?);
+            if tombstone::of(&held) == key {
+                return find_chain(conn, stream, origin, &held)?
+                    .ok_or(StoreError::Damaged { what: "chain" });
+            }
+        }
+    }
+    begin_chain(conn, stream, origin, key)
 }
 
 /// The chain that this node goes on with under `epoch`, and the entry that the next one follows: the
@@ -325,7 +360,7 @@ pub(crate) fn insert(
         digest.count.cast_signed(),
         digest.sum_bytes()
     ])?;
-    Ok((no, StreamRow { no: stream.no, digest }))
+    Ok((no, StreamRow { no: stream.no, digest, erased: stream.erased }))
 }
 
 /// Takes the payload of an entry out of the ledger; the header stays.

@@ -25,6 +25,14 @@ impl Materialize for Anything {
     fn let_go(&mut self, _: &Connection, _: &StreamId) -> Result<(), StoreError> {
         Ok(())
     }
+
+    fn erase_stream(&mut self, _: &Connection, _: &StreamId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn erase_entry(&mut self, _: &Connection, _: &Arrived<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
 }
 
 impl KnownNodes for Anything {

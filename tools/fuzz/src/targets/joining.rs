@@ -1,6 +1,6 @@
 //! How a site gets in: the invitation, the question and its answer, a peer's key.
 
-use directory::{HubAddress, Invitation, JoinRequest, JoinResponse};
+use directory::{HubAddress, Invitation, JoinRequest, JoinResponse, RotateRequest};
 use transport::identity::{decode_spki, encode_spki};
 
 /// The line that a person pastes, and the address in it.
@@ -15,9 +15,13 @@ pub(crate) fn invitation(bytes: &[u8]) {
     }
 }
 
-/// The question of a node that wants in, the hub's answer, and keys as TLS shows them.
+/// The question of a node that wants in, or goes over to new keys, the hub's answer, and keys as TLS shows them.
 pub(crate) fn join(bytes: &[u8]) {
     if let Ok(request) = JoinRequest::from_bytes(bytes) {
+        assert_eq!(request.to_bytes().as_slice(), bytes);
+        let _ = request.verify(&[1; 32], &[2; 32]);
+    }
+    if let Ok(request) = RotateRequest::from_bytes(bytes) {
         assert_eq!(request.to_bytes().as_slice(), bytes);
         let _ = request.verify(&[1; 32], &[2; 32]);
     }

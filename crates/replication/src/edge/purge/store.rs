@@ -4,6 +4,7 @@ use ::store::{Connection, StoreError};
 use rusqlite::params;
 use sync_protocol::{EntryId, NodeId, SetDigest};
 
+use crate::ledger::signing_keys::store::keys_of_node;
 use crate::ledger::store::digest_from;
 
 const SUBSCRIPTION: &str = "
@@ -13,14 +14,21 @@ const SUBSCRIBE: &str = "
     INSERT INTO subscription (stream, version, idx, foreign_sum) VALUES (?1, 0, 0, zeroblob(32))
     ON CONFLICT (stream) DO NOTHING";
 /// What was set aside of them goes as well.
-const ASIDE: &str = "
-    DELETE FROM quarantine WHERE entry_id IN (
+const ASIDE: &str = concat!(
+    "DELETE FROM quarantine WHERE entry_id IN (
         SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
-        WHERE entry.stream = ?1 AND chain.origin <> ?2)";
-const ENTRIES: &str = "
-    DELETE FROM entry WHERE stream = ?1
-        AND chain IN (SELECT no FROM chain WHERE stream = ?1 AND origin <> ?2)";
-const CHAINS: &str = "DELETE FROM chain WHERE stream = ?1 AND origin <> ?2";
+        WHERE entry.stream = ?1 AND chain.origin NOT IN ",
+    keys_of_node!("?2"),
+    ")"
+);
+const ENTRIES: &str = concat!(
+    "DELETE FROM entry WHERE stream = ?1 AND chain IN (
+        SELECT no FROM chain WHERE stream = ?1 AND origin NOT IN ",
+    keys_of_node!("?2"),
+    ")"
+);
+const CHAINS: &str =
+    concat!("DELETE FROM chain WHERE stream = ?1 AND origin NOT IN ", keys_of_node!("?2"));
 const KEPT: &str = "SELECT no, id FROM entry WHERE stream = ?1 ORDER BY idx";
 const RENUMBER: &str = "UPDATE entry SET idx = ?2 WHERE no = ?1";
 const SHRINK_STREAM: &str = "UPDATE stream SET count = ?2, sum = ?3 WHERE no = ?1";

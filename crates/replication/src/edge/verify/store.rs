@@ -4,20 +4,27 @@ use ::store::{Connection, StoreError};
 use rusqlite::params;
 use sync_protocol::{EntryId, NodeId, SetDigest};
 
+use crate::ledger::signing_keys::store::keys_of_node;
 use crate::ledger::store::digest_from;
 
-const OWN: &str = "
-    SELECT (SELECT count(*) FROM entry JOIN chain ON chain.no = entry.chain WHERE chain.origin = ?1),
+const OWN: &str = concat!(
+    "SELECT (SELECT count(*) FROM entry JOIN chain ON chain.no = entry.chain
+             WHERE chain.origin IN ",
+    keys_of_node!("?1"),
+    "),
            (SELECT count(*) + (SELECT returned FROM feed) FROM outbox),
            (SELECT count(DISTINCT entry) + (SELECT returned FROM feed) FROM outbox),
            (SELECT coalesce(sum(head), 0) + (SELECT returned FROM feed) FROM start),
            (SELECT received + quarantined + refused + returned FROM feed)
-               + (SELECT count(*) FROM outbox WHERE state IN (0, 5))";
+               + (SELECT count(*) FROM outbox WHERE state IN (0, 5))"
+);
 const SUBSCRIPTIONS: &str =
     "SELECT stream, foreign_count, foreign_sum FROM subscription ORDER BY stream";
-const FOREIGN: &str = "
-    SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
-    WHERE entry.stream = ?1 AND chain.origin <> ?2";
+const FOREIGN: &str = concat!(
+    "SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
+     WHERE entry.stream = ?1 AND chain.origin NOT IN ",
+    keys_of_node!("?2")
+);
 const FEED: &str = "SELECT count, sum FROM feed";
 
 /// Five ways to count own entries.

@@ -5,13 +5,16 @@ use rusqlite::params;
 use sync_protocol::exchange::RunEntry;
 use sync_protocol::{NodeId, StreamId, limits};
 
+use crate::ledger::signing_keys::store::keys_of_node;
 use crate::ledger::store::{entry_columns, entry_from};
 
 const OWN_AFTER: &str = concat!(
     "SELECT entry.idx, ",
     entry_columns!(),
     " FROM stream JOIN entry ON entry.stream = stream.no JOIN chain ON chain.no = entry.chain
-      WHERE stream.id = ?1 AND chain.origin = ?2 AND entry.idx > ?3 ORDER BY entry.idx"
+      WHERE stream.id = ?1 AND entry.idx > ?3 AND chain.origin IN ",
+    keys_of_node!("?2"),
+    " ORDER BY entry.idx"
 );
 
 /// What `author` wrote in a stream after a position, as much as fits a frame, and where to go on.

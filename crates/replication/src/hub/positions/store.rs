@@ -11,6 +11,7 @@ use vocab::Timestamp;
 
 use crate::hub::store::{node_feed, set_node_feed};
 use crate::hub::{Node, lease};
+use crate::ledger::signing_keys::store::keys_of_node;
 use crate::ledger::store::digest_from;
 
 const SUB: &str = "
@@ -18,9 +19,11 @@ const SUB: &str = "
     FROM stream JOIN sub ON sub.stream = stream.no
     WHERE stream.id = ?1 AND sub.node = ?2
         AND sub.state IN (1, 2) AND sub.floor <= ?3";
-const FOREIGN_IDS: &str = "
-    SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
-    WHERE entry.stream = ?1 AND entry.idx > ?2 AND entry.idx <= ?3 AND chain.origin <> ?4";
+const FOREIGN_IDS: &str = concat!(
+    "SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
+     WHERE entry.stream = ?1 AND entry.idx > ?2 AND entry.idx <= ?3 AND chain.origin NOT IN ",
+    keys_of_node!("?4")
+);
 const SET_SUB: &str = "
     UPDATE sub SET acked_idx = ?3, foreign_count = ?4, foreign_sum = ?5, dirty = ?6
     WHERE stream = ?1 AND node = ?2";

@@ -4,6 +4,7 @@ use ::store::{Connection, StoreError};
 use rusqlite::{Row, params};
 use sync_protocol::{EntryId, SetDigest};
 
+use crate::ledger::signing_keys::store::keys_of_node;
 use crate::ledger::store::digest_from;
 
 const SUBSCRIPTIONS: &str = "
@@ -11,15 +12,20 @@ const SUBSCRIPTIONS: &str = "
            stream.count, sub.foreign_count, sub.foreign_sum
     FROM sub JOIN stream ON stream.no = sub.stream JOIN enrolled_node AS node ON node.no = sub.node
     ORDER BY sub.node, sub.stream";
-const FOREIGN: &str = "
-    SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
-    WHERE entry.stream = ?1 AND entry.idx <= ?2 AND chain.origin <> ?3";
+const FOREIGN: &str = concat!(
+    "SELECT entry.id FROM entry JOIN chain ON chain.no = entry.chain
+     WHERE entry.stream = ?1 AND entry.idx <= ?2 AND chain.origin NOT IN ",
+    keys_of_node!("?3")
+);
 const FEEDS: &str = "SELECT no, feed_count, feed_sum FROM enrolled_node AS node";
-const RECEIVED: &str = "
-    SELECT origin_epoch.node, origin_epoch.received,
+const RECEIVED: &str = concat!(
+    "SELECT origin_epoch.node, origin_epoch.received,
         (SELECT count(*) FROM entry JOIN chain ON chain.no = entry.chain
-         WHERE chain.origin = node.key AND entry.epoch = origin_epoch.epoch)
-    FROM origin_epoch JOIN enrolled_node AS node ON node.no = origin_epoch.node";
+         WHERE entry.epoch = origin_epoch.epoch AND chain.origin IN ",
+    keys_of_node!("node.key"),
+    ")
+    FROM origin_epoch JOIN enrolled_node AS node ON node.no = origin_epoch.node"
+);
 
 /// What is on record of one node and one stream.
 #[derive(Clone, Copy, Debug)]

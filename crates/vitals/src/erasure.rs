@@ -1,0 +1,5 @@
+//! Forgetting a patient's readings by order.
+
+mod store;
+
+pub use store::forget;

@@ -10,6 +10,7 @@
 //! may see comes down, both within windows that bound memory whatever the backlog is.
 
 mod acks;
+mod answering;
 mod compare;
 mod edge;
 mod feed;
@@ -18,16 +19,20 @@ mod hub;
 mod intake;
 mod lanes;
 mod marks;
+mod mend;
 mod ops;
+mod places;
 mod purges;
 mod push;
+mod resupply;
 
 pub use edge::EdgeExchange;
 pub use hub::HubExchange;
 pub use ops::{
     Applied, EdgeOp, EdgeReply, Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested,
-    OutboxCursor, OutboxEntry, OutboxPage, Run, RunEntry, StoredRun,
+    OutboxCursor, OutboxEntry, OutboxPage, Run, RunEntry, StoredRun, StreamIds,
 };
+pub use places::Places;
 
 use crate::Class;
 use crate::message::ByeReason;

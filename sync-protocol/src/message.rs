@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::codec::{self, CodecError};
 use crate::entry::WithheldReason;
+use crate::mending::{Reconcile, Resupplied, Resupply};
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
 use crate::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed, Reported};
@@ -109,6 +110,12 @@ messages! {
     27 Compared,
     /// All that was written here is at a hub that came back from a backup.
     28 Reported,
+    /// One step of finding the streams that both hold differently.
+    31 Reconcile,
+    /// What the edge holds and the hub may have lost.
+    32 Resupply,
+    /// What the hub wants of it, or stored.
+    33 Resupplied,
 }
 
 impl Frame {

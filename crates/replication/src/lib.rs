@@ -34,6 +34,7 @@ pub const EDGE: Room = Room {
         ("V1__edge", include_str!("../migrations/V1__edge.sql")),
         ("V2__edge_purge", include_str!("../migrations/V2__edge_purge.sql")),
         ("V3__edge_returned", include_str!("../migrations/V3__edge_returned.sql")),
+        ("V4__edge_offer", include_str!("../migrations/V4__edge_offer.sql")),
     ],
 };
 
@@ -47,5 +48,6 @@ pub const HUB: Room = Room {
         ("V4__hub_durable", include_str!("../migrations/V4__hub_durable.sql")),
         ("V5__hub_starts", include_str!("../migrations/V5__hub_starts.sql")),
         ("V6__hub_safe_mode", include_str!("../migrations/V6__hub_safe_mode.sql")),
+        ("V7__hub_resupplied", include_str!("../migrations/V7__hub_resupplied.sql")),
     ],
 };

@@ -1,13 +1,17 @@
 //! The hub's side of a conversation with one edge.
 
+mod mending;
+
 use std::collections::VecDeque;
 
 use super::acks::TakenAcks;
+use super::answering::Answering;
 use super::compare::Gathered;
 use super::feed::Feed;
 use super::give_back::GiveBack;
 use super::lanes::Lanes;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
+use super::places::Places;
 use super::purges::Purges;
 use super::{Closed, Now, Tally, Violation};
 use crate::lane::{Expanded, unfold};
@@ -52,6 +56,7 @@ pub struct HubExchange {
     comparing: bool,
     comparing_own: bool,
     held: Gathered,
+    answering: Answering,
     /// What else is said of the node when it opened with its starts: whether it is a second copy, how
     /// many of its own entries are held, and whether it is to report.
     placed: Option<(bool, u64, bool)>,
@@ -83,6 +88,7 @@ impl HubExchange {
             comparing: false,
             comparing_own: false,
             held: Gathered::default(),
+            answering: Answering::new(peer, Places::default()),
             placed: None,
             with_starts: false,
             give_back: GiveBack::default(),
@@ -125,15 +131,22 @@ impl HubExchange {
             _ if !self.serves() => {}
             Message::StreamAck(ack) => self.stream_ack(ack),
             Message::Compare(compare) => self.compare(compare),
+            // It answers a run: where none is on its way, it is a repeat from before the run was stored.
+            Message::Behind(behind) if !self.feed.is_sending(&behind.position.stream) => {}
             Message::Behind(behind) => {
                 self.rewinds.push_back(behind.position.stream);
                 self.ops.push_back(HubOp::Rewind(behind.position));
             }
             Message::OwnHoldings(holdings) => self.own_holdings(holdings),
-            Message::OwnStored(stored) => self.give_back.stored(stored.number),
+            Message::OwnStored(stored) => {
+                self.give_back.stored(stored.number);
+                self.end_give_back(now);
+            }
             Message::Reported(Reported { incarnation }) => {
                 self.ops.push_back(HubOp::Report { incarnation });
             }
+            Message::Reconcile(said) => self.hear_reconcile(now, &said),
+            Message::Resupply(said) => self.hear_resupply(said),
             Message::PurgeDone(done) => self.purge_done(done),
             Message::Live(live) => self.live_from_peer(live),
             Message::HelloAck(_)
@@ -144,6 +157,7 @@ impl HubExchange {
             | Message::Placed(_)
             | Message::OwnEntries(_)
             | Message::Compared(_)
+            | Message::Resupplied(_)
             | Message::NeedFull(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump();
@@ -193,12 +207,14 @@ impl HubExchange {
             HubReply::OwnStreams(streams) => {
                 self.comparing_own = false;
                 self.give_back.start(streams);
+                self.end_give_back(now);
             }
             HubReply::Own { entries, next } => {
                 if let Some(message) = self.give_back.found(now, &entries, next) {
                     self.tally.entries_sent += message.entries.len() as u64;
                     self.lanes.send(Class::Backfill, &message.into());
                 }
+                self.end_give_back(now);
             }
             HubReply::Compared { restarted } => {
                 self.comparing = false;
@@ -208,6 +224,10 @@ impl HubExchange {
                 self.purges.wake();
                 self.feed.rewind();
             }
+            HubReply::Held(_)
+            | HubReply::Settled { .. }
+            | HubReply::Lacking(_)
+            | HubReply::TakenIn { .. } => self.mended(reply),
             HubReply::Failed => self.close(Closed::Storage),
         }
         self.pump();
@@ -250,6 +270,7 @@ impl HubExchange {
             self.tally.resent += 1;
             self.lanes.send(Class::Backfill, &message.into());
         }
+        self.answering.expire(now);
         self.feed.expire(now);
         for order in self.purges.overdue(now, self.feed.bytes()) {
             self.lanes.send(Class::Policy, &order.into());
@@ -294,6 +315,7 @@ impl HubExchange {
                 self.feed.next_timeout(),
                 self.purges.next_timeout(),
                 self.give_back.next_timeout(),
+                self.answering.next_timeout(),
             ]
             .into_iter()
             .flatten()
@@ -322,6 +344,7 @@ impl HubExchange {
     pub fn is_idle(&self) -> bool {
         self.is_steady()
             && self.give_back.is_idle()
+            && self.answering.is_idle()
             && (!self.serves() || self.feed.is_idle() && self.purges.is_idle())
             && self.lanes.is_empty()
             && self.ops.is_empty()
@@ -336,6 +359,7 @@ impl HubExchange {
             resent: self.feed.resent,
             repeats: self.tally.repeats + self.lanes.repeats,
             resyncs: self.lanes.resyncs,
+            refused: self.tally.refused + self.answering.refused,
             ..self.tally
         }
     }
@@ -611,6 +635,7 @@ impl HubExchange {
             self.ops.push_back(HubOp::ReadPurges);
         }
         self.ops.extend(self.give_back.read());
+        self.mend();
         if let Some(sent) = self.feed.read() {
             self.ops.push_back(HubOp::NextRuns { sent, bytes_max: limits::PAGE_BYTES });
         }

@@ -8,6 +8,8 @@ mod faults;
 mod hub_store;
 mod idle;
 mod link;
+mod mending;
+mod mending_store;
 mod pace;
 mod pair;
 mod purging;

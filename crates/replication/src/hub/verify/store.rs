@@ -18,7 +18,8 @@ const FEEDS: &str = "SELECT no, feed_count, feed_sum FROM enrolled_node AS node"
 const RECEIVED: &str = "
     SELECT origin_epoch.node, origin_epoch.received,
         (SELECT count(*) FROM entry JOIN chain ON chain.no = entry.chain
-         WHERE chain.origin = node.key AND entry.epoch = origin_epoch.epoch)
+         WHERE chain.origin = node.key AND entry.epoch = origin_epoch.epoch
+             AND entry.no NOT IN (SELECT entry FROM resupplied))
     FROM origin_epoch JOIN enrolled_node AS node ON node.no = origin_epoch.node";
 
 /// What is on record of one node and one stream.

@@ -27,6 +27,7 @@ use crate::gate::Released;
 use crate::{LedgerError, Materialize, streams};
 
 pub use access::refresh_patient;
+pub use mending::resupplied;
 pub use purge::{OutstandingCopy, outstanding};
 pub use restored::{awaited, begin_again, is_in_safe_mode, leave_safe_mode, overridden};
 pub use sqlite::SqliteHub;

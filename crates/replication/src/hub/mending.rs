@@ -9,6 +9,7 @@ use vocab::Timestamp;
 
 use super::{Node, positions};
 
+pub use store::resupplied;
 pub(super) use store::{
     Author, author, lacking, mark_resupplied, name_place, on_record, wrote_the_directory,
 };

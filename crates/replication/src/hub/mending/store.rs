@@ -25,6 +25,7 @@ const AUTHOR: &str = "
 const WROTE_THE_DIRECTORY: &str = "
     SELECT 1 FROM chain WHERE stream = (SELECT no FROM stream WHERE id = ?1) AND origin = ?2";
 const MARK: &str = "INSERT OR IGNORE INTO resupplied (entry) VALUES (?1)";
+const RESUPPLIED: &str = "SELECT count(*) FROM resupplied";
 const NAME_PLACE: &str =
     "DELETE FROM resupplied WHERE entry = (SELECT no FROM entry WHERE id = ?1)";
 
@@ -105,6 +106,16 @@ pub(in crate::hub) fn wrote_the_directory(
 ) -> Result<bool, StoreError> {
     let directory = crate::streams::policy_stream().bytes();
     Ok(conn.prepare_cached(WROTE_THE_DIRECTORY)?.exists(params![directory, node.0])?)
+}
+
+/// How many entries came from somebody else than their authors, or without their places.
+///
+/// # Errors
+///
+/// The database's.
+pub fn resupplied(conn: &Connection) -> Result<u64, StoreError> {
+    let count: i64 = conn.prepare_cached(RESUPPLIED)?.query_row([], |row| row.get(0))?;
+    Ok(count.cast_unsigned())
 }
 
 /// An entry came without its place in its author's order.

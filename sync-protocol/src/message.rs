@@ -5,8 +5,8 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! Type numbers 29 to 39 are kept for what follows: grants, reconciliation, look-ups on demand,
-//! checkpoints and attachments.
+//! The rest of type numbers 29 to 39 are kept for what follows: grants, look-ups on demand, checkpoints
+//! and attachments.
 
 use serde::{Deserialize, Serialize};
 

@@ -13,6 +13,7 @@ use replication::hub::SqliteHub;
 use replication::{Author, LedgerError};
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
+use sync_protocol::exchange::Places;
 use sync_protocol::signature::Signer;
 use tokio::sync::Notify;
 use transport::TlsIdentity;
@@ -75,6 +76,8 @@ pub struct Hub {
     /// Notified when a command changed who is let in.
     pub(crate) keys_changed: Notify,
     pub(crate) sessions: Sessions,
+    /// Places that all conversations share.
+    pub(crate) reconciliations: Places,
     pub(crate) board: Board,
     pub(crate) sites: SitesBoard,
     pub(crate) traffic: Traffic,
@@ -140,6 +143,7 @@ impl Hub {
             keys,
             keys_changed: Notify::new(),
             sessions: Sessions::default(),
+            reconciliations: Places::default(),
             board: Board::default(),
             sites: SitesBoard::default(),
             traffic: Traffic::default(),

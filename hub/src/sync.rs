@@ -70,7 +70,7 @@ async fn converse(hub: Arc<Hub>, link: Link) {
         Err(error) => return tracing::warn!(%error, "a node could not be looked up"),
     };
     let wall_ms = u64::try_from(hub.clock.now().millis()).unwrap_or(0);
-    let exchange = HubExchange::new(hub.key, keys, wall_ms);
+    let exchange = HubExchange::new(hub.key, keys, wall_ms).sharing(hub.reconciliations.clone());
     let (number, heard) = hub.sessions.open(node.key, link.road());
     let side = HubSide { hub: Arc::clone(&hub), node: node.clone() };
     let clock = hub.clock.clone();

@@ -10,6 +10,7 @@
 //! may see comes down, both within windows that bound memory whatever the backlog is.
 
 mod acks;
+mod answering;
 mod compare;
 mod edge;
 mod feed;
@@ -19,18 +20,22 @@ mod intake;
 mod lanes;
 mod leases;
 mod marks;
+mod mend;
 mod node_keys;
 mod ops;
+mod places;
 mod purges;
 mod push;
+mod resupply;
 
 pub use edge::EdgeExchange;
 pub use hub::HubExchange;
 pub use node_keys::NodeKeys;
 pub use ops::{
     Applied, EdgeOp, EdgeReply, Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested,
-    OutboxCursor, OutboxEntry, OutboxPage, Run, RunEntry, StoredRun,
+    OutboxCursor, OutboxEntry, OutboxPage, Run, RunEntry, StoredRun, StreamIds,
 };
+pub use places::Places;
 
 use crate::Class;
 use crate::message::ByeReason;

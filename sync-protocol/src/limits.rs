@@ -87,6 +87,30 @@ pub const PURGES_OPEN_MAX: usize = 256;
 
 /// Terms of streams in one message: 256 of some 30 bytes each are half a frame's usual length.
 pub const GRANTS_MAX: usize = 256;
+/// Reconciliations that a hub's process answers at once. Each holds what is on record of an edge: 11 MB
+/// of 300,000 streams, and 36 MB of the million that can be compared; with open questions and answers,
+/// which stay below 6 MiB.
+pub const RECONCILIATIONS_MAX: usize = 4;
+
+/// When an edge that finds no place may ask again (milliseconds); up to 5 s more, by its key.
+pub const RECONCILE_RETRY_MS: u32 = 5_000;
+
+/// The longest pause that an edge takes from a hub that is busy (milliseconds).
+pub const RECONCILE_PAUSE_MS_MAX: u32 = 600_000;
+
+/// An edge that asks nothing for so long gives up its place (milliseconds): more than an answer takes
+/// on a link that still carries a conversation.
+pub const RECONCILE_IDLE_MS: u64 = 60_000;
+
+/// Answers to a reconciliation that may wait for an edge that does not read them (bytes). An honest one
+/// has [`OPEN_MAX`](crate::reconcile::OPEN_MAX) questions open, whose answers are smaller together.
+pub const RECONCILE_ANSWERS_MAX: usize = 2 * 1024 * 1024;
+
+/// Streams that one write of the hub starts over, so that other writes go between.
+pub const SETTLE_STREAMS_MAX: usize = 1_024;
+
+/// Ids in one offer of entries that the hub may have lost: 16 bytes each are 8 KiB.
+pub const OFFER_IDS_MAX: usize = 512;
 
 /// The greeting must be answered within this time (milliseconds).
 pub const GREETING_TIMEOUT_MS: u64 = 30_000;

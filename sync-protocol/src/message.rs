@@ -5,7 +5,7 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! Type numbers 31 to 39 are kept for what follows: reconciliation, look-ups on demand, checkpoints
+//! The rest of type numbers 34 to 39 are kept for what follows: look-ups on demand, checkpoints
 //! and attachments.
 
 use serde::{Deserialize, Serialize};
@@ -13,6 +13,7 @@ use serde::{Deserialize, Serialize};
 use crate::codec::{self, CodecError};
 use crate::entry::WithheldReason;
 use crate::lease::{Granted, Grants};
+use crate::mending::{Reconcile, Resupplied, Resupply};
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
 use crate::standing::{Opening, OwnEntries, OwnHoldings, OwnStored, Placed, Reported};
@@ -114,6 +115,12 @@ messages! {
     29 Grants,
     /// They are stored.
     30 Granted,
+    /// One step of finding the streams that both hold differently.
+    31 Reconcile,
+    /// What the edge holds and the hub may have lost.
+    32 Resupply,
+    /// What the hub wants of it, or stored.
+    33 Resupplied,
 }
 
 impl Frame {

@@ -50,6 +50,12 @@ impl Scheduler {
         self.control_bytes
     }
 
+    /// Bytes waiting in `class`.
+    #[must_use]
+    pub fn bytes_of(&self, class: Class) -> usize {
+        self.queues.get(class.index()).map_or(0, |queue| queue.iter().map(Vec::len).sum())
+    }
+
     /// Drops what waits in `class`: its lane starts anew.
     pub fn clear(&mut self, class: Class) {
         if let Some(queue) = self.queues.get_mut(class.index()) {

@@ -12,7 +12,7 @@ use replication::streams::policy_stream;
 use replication::{Author, Draft};
 use store::{Connection, Group};
 use sync_protocol::NodeId;
-use sync_protocol::exchange::{HubExchange, HubOp};
+use sync_protocol::exchange::{HubExchange, HubOp, Places};
 use sync_protocol::signature::Signer;
 use vocab::{FactKind, SiteId, Timestamp};
 use workflows::apply_fact::{NO_SITE, Rooms};
@@ -35,6 +35,8 @@ pub struct BoxHub {
     pub nodes: BTreeMap<NodeId, Node>,
     /// Open conversations.
     pub exchanges: BTreeMap<NodeId, HubExchange>,
+    /// One for all clinics, so that they wait for each other.
+    places: Places,
 }
 
 const NO_LIMIT: &str = "the box works on sound storage";
@@ -70,7 +72,8 @@ impl BoxHub {
         let author = start(&conn, &key_seed, &random);
         let key = author.node();
         let (nodes, exchanges) = (BTreeMap::new(), BTreeMap::new());
-        Self { conn, author, seed: key_seed, random, key, nodes, exchanges }
+        let places = Places::new(1);
+        Self { conn, author, seed: key_seed, random, key, nodes, exchanges, places }
     }
 
     /// Copies the database.
@@ -172,6 +175,7 @@ impl BoxHub {
     /// A node called.
     pub fn answer(&mut self, now_ms: u64, peer: NodeId) {
         let wall = u64::try_from(Self::wall(now_ms).millis()).unwrap_or(0);
-        self.exchanges.insert(peer, HubExchange::new(self.key, peer, wall));
+        let exchange = HubExchange::new(self.key, peer, wall).sharing(self.places.clone());
+        self.exchanges.insert(peer, exchange);
     }
 }

@@ -27,7 +27,8 @@ pub fn check(world: &World) -> Vec<Broken> {
     check_whole("the hub", &at_hub, &mut broken);
     check_counts("the hub", &world.hub.conn, &mut broken);
     let permitted = permissions(world);
-    for (number, clinic) in world.clinics.iter().enumerate() {
+    let there = world.clinics.iter().enumerate().filter(|(number, _)| world.is_there(*number));
+    for (number, clinic) in there {
         let name = format!("clinic {number}");
         let here = walk(&clinic.conn).expect("sound storage");
         check_whole(&name, &here, &mut broken);
@@ -44,6 +45,7 @@ pub fn check(world: &World) -> Vec<Broken> {
     if replication::hub::is_in_safe_mode(&world.hub.conn).expect("sound storage") {
         fail(&mut broken, 27, "the hub is still in safe mode".to_owned());
     }
+    world.check_left(&mut broken);
     check_readings(world, &mut broken);
     check_identities(world, &permitted, &at_hub, &mut broken);
     broken
@@ -242,7 +244,8 @@ fn check_identities(
             }
             let shown = |conn| patients::store::get(conn, patient).expect("sound storage");
             let shown_at_hub = shown(&world.hub.conn);
-            for clinic in &world.clinics {
+            let there = world.clinics.iter().enumerate();
+            for (_, clinic) in there.filter(|(number, _)| world.is_there(*number)) {
                 let holds =
                     clinic.own.contains(&patient) || permitted.contains(&(patient, clinic.site));
                 // What a hub held back before it was lost, others hold without its payload.

@@ -1,19 +1,20 @@
 //! A hub and clinics living through a seeded storm and the calm after it.
 
+mod losses;
+
 use std::collections::BTreeSet;
 
 use replication::edge::EdgeDesk;
 use replication::hub::HubDesk;
 use replication::streams::{Topic, topic};
 use sync_protocol::exchange::{HubOp, HubReply, Run};
-use sync_protocol::{Class, NodeId};
+use sync_protocol::{Class, EntryId, NodeId};
 use vocab::{PatientId, SiteId};
 use workflows::erase::{What, Whose};
 
 use crate::clinic::{Backup, Clinic};
 use crate::decisions::Decisions;
 use crate::hub::BoxHub;
-use crate::invariants;
 use crate::network::{Dice, Weather, Wire};
 
 /// Clinics in the world.
@@ -49,6 +50,8 @@ pub struct Figures {
     pub restores: u64,
     /// The hub's database brought back from a backup.
     pub hub_restores: u64,
+    /// Entries that hubs have from others than their authors in the end.
+    pub resupplied: u64,
     /// Virtual milliseconds.
     pub virtual_ms: u64,
 }
@@ -61,6 +64,7 @@ impl Figures {
         self.kills += other.kills;
         self.restores += other.restores;
         self.hub_restores += other.hub_restores;
+        self.resupplied += other.resupplied;
         self.virtual_ms += other.virtual_ms;
     }
 }
@@ -92,6 +96,10 @@ pub struct World {
     pub erased: BTreeSet<PatientId>,
     /// Of these, those of whom everything was.
     pub erased_whole: BTreeSet<PatientId>,
+    /// The clinic that never comes back.
+    gone: Option<usize>,
+    /// Entries that were held somewhere after the last loss.
+    left: BTreeSet<EntryId>,
     /// Which clinics went on from an older copy of their disk.
     pub restored: BTreeSet<usize>,
     trace: blake3::Hasher,
@@ -147,6 +155,8 @@ impl World {
             hub_restored_at: 0,
             backups: (0..CLINICS).map(|_| None).collect(),
             ever_allowed: BTreeSet::new(),
+            gone: None,
+            left: BTreeSet::new(),
             restored: BTreeSet::new(),
             erases: false,
             erased: BTreeSet::new(),
@@ -164,6 +174,7 @@ impl World {
         }
         self.calm();
         self.figures.virtual_ms = self.now;
+        self.figures.resupplied = replication::hub::resupplied(&self.hub.conn).unwrap_or(0);
         *self.trace.finalize().as_bytes()
     }
 
@@ -195,6 +206,7 @@ impl World {
 
     /// Lets everything come where it belongs.
     pub fn calm(&mut self) {
+        self.lose_author();
         self.weather = Weather::FAIR;
         for clinic in &mut self.clinics {
             clinic.clock_off_ms = 0;
@@ -213,13 +225,14 @@ impl World {
     }
 
     fn is_idle(&self) -> bool {
-        let edges = self.clinics.iter().all(|clinic| {
+        let there = || self.clinics.iter().enumerate().filter(|(at, _)| self.is_there(*at));
+        let edges = there().all(|(_, clinic)| {
             clinic
                 .exchange
                 .as_ref()
                 .is_some_and(|exchange| exchange.is_idle() && !exchange.has_left_alone())
         });
-        let hubs = self.clinics.iter().all(|clinic| {
+        let hubs = there().all(|(_, clinic)| {
             let exchange = self.hub.exchanges.get(&clinic.key);
             exchange.is_some_and(sync_protocol::exchange::HubExchange::is_idle)
         });
@@ -263,7 +276,10 @@ impl World {
                     ];
                     next = times.into_iter().flatten().fold(next, u64::min);
                 }
-                None => next = next.min(self.redial_at.get(at).copied().unwrap_or(next)),
+                None if self.is_there(at) => {
+                    next = next.min(self.redial_at.get(at).copied().unwrap_or(next));
+                }
+                None => {}
             }
         }
         next.max(self.now + 1)
@@ -276,7 +292,10 @@ impl World {
         let connected = self.wires.get(at).is_some_and(Option::is_some);
         if connected && !open {
             self.cut(at);
-        } else if !connected && self.redial_at.get(at).is_some_and(|&when| when <= self.now) {
+        } else if !connected
+            && self.gone != Some(at)
+            && self.redial_at.get(at).is_some_and(|&when| when <= self.now)
+        {
             let Some(clinic) = self.clinics.get_mut(at) else { return };
             clinic.dial(self.now);
             self.hub.answer(self.now, clinic.key);
@@ -445,6 +464,7 @@ impl World {
             85..=88 => self.cut(at),
             89..=90 => self.back_up(at),
             91..=93 => self.kill(at),
+            94 if self.loses_all() && self.dice.percent(50) => self.restore_hub(),
             94 if self.loses_hub() => self.restore_hub(),
             94 => self.restore(at),
             95..=96 => self.kill_hub(),
@@ -559,7 +579,7 @@ impl World {
     }
 
     fn back_up(&mut self, at: usize) {
-        if self.loses_hub() {
+        if self.loses_hub() || self.loses_all() {
             self.hub_backup = Some(self.hub.backup());
         }
         if let (Some(clinic), Some(backup)) = (self.clinics.get(at), self.backups.get_mut(at)) {
@@ -573,15 +593,9 @@ impl World {
         self.figures.restores += 1;
         self.cut(at);
         self.restored.insert(at);
-        let elsewhere = invariants::readings_at(&self.hub.conn);
-        let hub = &self.hub.conn;
         // The hub may have readings of a patient whose name was lost on the way.
-        let known = |patient| {
-            vocab::Compartment::ALL.iter().any(|compartment| {
-                let stream = replication::streams::patient_stream(patient, *compartment);
-                replication::ledger::stream_digest(hub, &stream).is_ok_and(|held| held.count > 0)
-            })
-        };
+        let (elsewhere, patients) = self.elsewhere(at);
+        let (hub, known) = (&self.hub.conn, |patient| patients.contains(&patient));
         if let Some(clinic) = self.clinics.get_mut(at) {
             clinic.restore(&backup, &elsewhere, known);
             let conn = &clinic.conn;
@@ -592,6 +606,7 @@ impl World {
         if let Some(place) = self.backups.get_mut(at) {
             *place = Some(backup);
         }
+        self.note_what_is_left();
     }
 
     fn restore_hub(&mut self) {
@@ -607,6 +622,7 @@ impl World {
         let conn = &self.hub.conn;
         self.decisions.hub_restored(|event| consent::store::has(conn, event).unwrap_or(false));
         self.hub_backup = Some(backup);
+        self.note_what_is_left();
     }
 
     fn kill_hub(&mut self) {

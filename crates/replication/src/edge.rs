@@ -5,6 +5,7 @@ pub(crate) mod store;
 mod apply;
 pub mod bundle;
 pub mod lease;
+mod offer;
 mod purge;
 pub mod trusted_time;
 mod verify;
@@ -35,12 +36,16 @@ impl EdgeDesk {
             | EdgeOp::ReadOwnHoldings
             | EdgeOp::ReadOutbox { .. }
             | EdgeOp::ReadOne { .. }
+            | EdgeOp::ReadReturned
+            | EdgeOp::ReadIds { .. }
+            | EdgeOp::ReadHeld { .. }
             | EdgeOp::ReadFeed { .. } => true,
             EdgeOp::MarkReceived { .. }
             | EdgeOp::TakeBack { .. }
             | EdgeOp::Apply(_)
             | EdgeOp::Purge(_)
             | EdgeOp::StoreGrants { .. }
+            | EdgeOp::NoteReturnedOffered
             | EdgeOp::ForgetAcks(_) => false,
         }
     }
@@ -107,6 +112,15 @@ impl EdgeDesk {
                 store::forget_acks(conn, &positions)?;
                 Ok(EdgeReply::Forgot)
             }
+            EdgeOp::ReadReturned => Ok(EdgeReply::Returned(offer::returned(conn, &me.node())?)),
+            EdgeOp::NoteReturnedOffered => {
+                offer::note_returned_offered(conn)?;
+                Ok(EdgeReply::Noted)
+            }
+            EdgeOp::ReadIds { streams, after, ids_max } => {
+                Ok(offer::ids(conn, &me.node(), &streams, after, ids_max)?)
+            }
+            EdgeOp::ReadHeld { ids, bytes_max } => Ok(offer::held(conn, &ids, bytes_max)?),
             EdgeOp::ReadFeed { by_stream } => {
                 let (total, streams) = store::feed(conn, by_stream)?;
                 Ok(EdgeReply::Feed { total, streams })

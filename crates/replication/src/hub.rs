@@ -8,6 +8,7 @@ mod give_back;
 mod greeting;
 mod ingest;
 mod lease;
+mod mending;
 mod positions;
 mod purge;
 mod restored;
@@ -23,7 +24,8 @@ use sync_protocol::exchange::{
 use sync_protocol::lease::Grant;
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
-use sync_protocol::{Class, Epoch, NodeId, StreamId};
+use sync_protocol::reconcile::Claim;
+use sync_protocol::{ChainKey, Class, Entry, EntryId, Epoch, NodeId, StreamId, Verified};
 use vocab::{SiteId, SiteName, Timestamp};
 
 use crate::gate::Released;
@@ -33,6 +35,7 @@ pub use access::{fill_in_leases, is_access_due, refresh_due, refresh_patient};
 pub use erasure::{
     OrderStanding, has_record, note_request, open_streams, receipt_arrived, standings,
 };
+pub use mending::resupplied;
 pub use purge::{OutstandingCopy, outstanding};
 pub use restored::{awaited, begin_again, is_in_safe_mode, leave_safe_mode, overridden};
 pub use rotation::rotate;
@@ -73,6 +76,17 @@ pub struct NewNode {
 pub struct Outcome {
     /// The answer to the sender.
     pub ingested: Ingested,
+    /// Nodes that may now have something to fetch.
+    pub wake: Vec<NodeId>,
+}
+
+/// Entries that need not have come from their authors were stored, and who has to be told.
+#[derive(Debug, Default)]
+pub struct TakenIn {
+    /// How many were new.
+    pub fresh: u32,
+    /// How many cannot be taken now, but perhaps later.
+    pub put_off: u32,
     /// Nodes that may now have something to fetch.
     pub wake: Vec<NodeId>,
 }
@@ -232,6 +246,44 @@ pub trait HubStore {
     /// The database's.
     fn told(&self, node: &Node, grants: &[Grant]) -> Result<(), StoreError>;
 
+    /// Count and sum of what is on record of the node, stream by stream.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn on_record(&self, node: &Node) -> Result<Vec<StreamState>, StoreError>;
+
+    /// Starts those streams over of which the record is not what the node holds, and answers which.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn settle(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        claims: &[Claim],
+    ) -> Result<Vec<StreamId>, StoreError>;
+
+    /// The places of those entries, by the first half of their ids, that are not held.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn lacking(&self, ids: &[[u8; 16]]) -> Result<Vec<u16>, StoreError>;
+
+    /// Stores entries that need not have come from their authors, as if those had sent them.
+    ///
+    /// # Errors
+    ///
+    /// The database's; then none is stored.
+    fn take_in(
+        &self,
+        now: Timestamp,
+        entries: Vec<(Verified<Entry>, EntryId, ChainKey)>,
+        rooms: &mut dyn Materialize,
+    ) -> Result<TakenIn, LedgerError>;
+
     /// What the node is to let go and has not signed for.
     ///
     /// # Errors
@@ -283,6 +335,8 @@ impl HubDesk {
             | HubOp::ReadGrants
             | HubOp::CompareOwn(_)
             | HubOp::ReadOwn { .. }
+            | HubOp::ReadHeld
+            | HubOp::Lacking(_)
             | HubOp::Live { .. } => true,
             HubOp::Greet(_)
             | HubOp::Ingest(_)
@@ -292,6 +346,8 @@ impl HubDesk {
             | HubOp::Purged(_)
             | HubOp::Granted(_)
             | HubOp::Report { .. }
+            | HubOp::Settle(_)
+            | HubOp::TakeIn(_)
             | HubOp::Compare(_) => false,
         }
     }
@@ -365,6 +421,15 @@ impl HubDesk {
             HubOp::ReadOwn { stream, after, bytes_max } => {
                 let (entries, next) = hub.read_own(node, &stream, after, bytes_max)?;
                 HubReply::Own { entries, next }
+            }
+            HubOp::ReadHeld => HubReply::Held(hub.on_record(node)?),
+            HubOp::Settle(claims) => {
+                HubReply::Settled { restarted: hub.settle(now, node, &claims)? }
+            }
+            HubOp::Lacking(ids) => HubReply::Lacking(hub.lacking(&ids)?),
+            HubOp::TakeIn(entries) => {
+                let TakenIn { fresh, put_off, wake } = hub.take_in(now, entries, rooms)?;
+                return Ok(Performed { reply: Some(HubReply::TakenIn { fresh, put_off }), wake });
             }
             HubOp::Live { stream, .. } => {
                 let wake = hub.watchers(now, &stream, node)?;

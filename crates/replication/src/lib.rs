@@ -51,6 +51,7 @@ pub const EDGE: Room = Room {
         ("V2__edge_purge", include_str!("../migrations/V2__edge_purge.sql")),
         ("V3__edge_returned", include_str!("../migrations/V3__edge_returned.sql")),
         ("V4__edge_lease", include_str!("../migrations/V4__edge_lease.sql")),
+        ("V5__edge_offer", include_str!("../migrations/V5__edge_offer.sql")),
     ],
 };
 
@@ -66,5 +67,6 @@ pub const HUB: Room = Room {
         ("V6__hub_safe_mode", include_str!("../migrations/V6__hub_safe_mode.sql")),
         ("V7__hub_lease", include_str!("../migrations/V7__hub_lease.sql")),
         ("V8__hub_erasure", include_str!("../migrations/V8__hub_erasure.sql")),
+        ("V9__hub_resupplied", include_str!("../migrations/V9__hub_resupplied.sql")),
     ],
 };

@@ -3,6 +3,7 @@
 use store::Connection;
 use sync_protocol::hlc::Hlc;
 use sync_protocol::{EntryId, Epoch, NodeId, StreamId};
+use vocab::SiteId;
 
 /// An entry of somebody else that was just stored, its payload without salt.
 #[derive(Clone, Copy, Debug)]
@@ -75,6 +76,20 @@ pub trait Materialize {
     /// Whether an entry is what a subject's record begins with: its author's site is the home of it. A
     /// hub that lost the record cannot tell by who comes first.
     fn founds(&self, arrived: &Arrived<'_>) -> bool;
+
+    /// The site that a certificate of the hub names for a node, also one that is not enrolled in this
+    /// database; `None` where none is known.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    fn certified_site(
+        &self,
+        _conn: &Connection,
+        _node: &NodeId,
+    ) -> Result<Option<SiteId>, store::StoreError> {
+        Ok(None)
+    }
 
     /// Forgets what was made of entries of others in a stream; they are deleted already. What this
     /// node wrote itself is still there.

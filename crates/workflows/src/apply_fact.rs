@@ -131,6 +131,14 @@ impl Materialize for Rooms {
         }
     }
 
+    fn certified_site(
+        &self,
+        conn: &Connection,
+        node: &NodeId,
+    ) -> Result<Option<SiteId>, StoreError> {
+        directory::store::sites::site_of_node(conn, &node.0)
+    }
+
     fn let_go(&mut self, conn: &Connection, stream: &StreamId) -> Result<(), StoreError> {
         match topic(stream) {
             // What the clinic wrote itself is kept; it shows again when the rest may come back.

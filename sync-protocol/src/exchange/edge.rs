@@ -1,5 +1,7 @@
 //! The edge's side of a conversation.
 
+mod mending;
+
 use std::collections::{BTreeMap, BTreeSet, VecDeque};
 
 use super::acks::SentAcks;
@@ -7,16 +9,17 @@ use super::intake::{Intake, Taken};
 use super::lanes::Lanes;
 use super::leases::{TakenGrants, TakenLeases};
 use super::marks::Marks;
+use super::mend::Mending;
 use super::node_keys::NodeKeys;
 use super::ops::{Applied, EdgeOp, EdgeReply, HelloState};
 use super::push::PushPumps;
 use super::{Closed, Now, PUSH_CLASSES, Tally, Violation, compare};
-use crate::lane::{Expanded, full, unfold};
+use crate::lane::full;
 use crate::message::{
     Behind, Bye, ByeReason, Frame, Hello, HelloAck, Live, Message, NeedFull, PROTOCOL_VERSIONS,
     Purge, PurgeDone, Push, PushAck, Resync, StreamData, StreamPosition, StreamState, Verdict,
 };
-use crate::standing::{Opening, OwnEntries, OwnStored, Placed, Reported};
+use crate::standing::{Opening, Placed, Reported};
 use crate::{Class, Epoch, NodeId, StreamId, limits};
 
 /// How long between two greetings on a link that loses them (milliseconds).
@@ -50,6 +53,7 @@ pub struct EdgeExchange {
     hub_feed: (u64, [u8; 16]),
     /// The sums differed: storage was asked for each stream.
     comparing: bool,
+    mending: Mending,
     /// Whether the hub goes on with another copy of this node.
     second_copy: bool,
     /// Entries of our own that the hub holds.
@@ -57,8 +61,6 @@ pub struct EdgeExchange {
     /// In which life of its database the hub waits to hear that it has all that we wrote.
     report_to: Option<u64>,
     report_again: Option<Now>,
-    /// When to say again, stream by stream, what is held of others: until the hub has heard it.
-    compare_again: Option<Now>,
     /// How many of them we do not know of, and when to say again what we hold.
     lost_own: u64,
     say_again: Option<Now>,
@@ -100,11 +102,11 @@ impl EdgeExchange {
             hello: None,
             hub_feed: (0, [0; 16]),
             comparing: false,
+            mending: Mending::default(),
             second_copy: false,
             own_entries: 0,
             report_to: None,
             report_again: None,
-            compare_again: None,
             lost_own: 0,
             say_again: None,
             taken_back: 0,
@@ -153,7 +155,16 @@ impl EdgeExchange {
                 Ok(TakenGrants::Known(known)) => self.lanes.send(Class::Control, &known.into()),
                 Err(violation) => return self.violation(violation),
             },
-            Message::Compared(_) => self.compare_again = None,
+            Message::Reconcile(said) => {
+                let heard = self.mending.heard(now, said);
+                self.hear_mending(heard);
+            }
+            Message::Resupplied(said) => {
+                let heard = self.mending.resupplied(&said);
+                self.hear_mending(heard);
+            }
+            // Of a comparison that this version does not begin.
+            Message::Compared(_) => {}
             Message::PushAck(ack) => self.push_ack(now, ack),
             Message::StreamData(data) => self.stream_data(now, class, data),
             Message::AcksStored(stored) => {
@@ -165,7 +176,7 @@ impl EdgeExchange {
                 self.orders.push(purge);
             }
             Message::Purge(_) => {}
-            Message::Resync(resync) => self.resync(resync),
+            Message::Resync(resync) => self.resync(now, resync),
             Message::Bye(bye) => self.close(by_peer(bye)),
             // Latest values of other sites, for screens; the oldest go when nobody looks.
             Message::Live(live) if live.values.len() > limits::LIVE_BYTES_MAX => {
@@ -180,6 +191,7 @@ impl EdgeExchange {
             | Message::OwnHoldings(_)
             | Message::OwnStored(_)
             | Message::Reported(_)
+            | Message::Resupply(_)
             | Message::Push(_)
             | Message::StreamAck(_)
             | Message::Full(_)
@@ -222,7 +234,7 @@ impl EdgeExchange {
                 }
             }
             EdgeReply::Feed { total, streams } => {
-                self.compare(now, total.count, total.short(), &streams);
+                self.compare(total.count, total.short(), &streams);
             }
             EdgeReply::OwnHoldings(streams) => {
                 self.say_again = Some(now.saturating_add(SAY_AGAIN_MS));
@@ -232,12 +244,7 @@ impl EdgeExchange {
             }
             EdgeReply::TakenBack { fresh: None, .. } => {}
             EdgeReply::TakenBack { number, fresh: Some(fresh) } => {
-                self.tally.entries_stored += u64::from(fresh);
-                self.lost_own = self.lost_own.saturating_sub(u64::from(fresh));
-                let more = self.lost_own > 0;
-                self.say_again = more.then(|| now.saturating_add(SAY_AGAIN_MS));
-                self.taken_back = self.taken_back.max(number);
-                self.lanes.send(Class::Control, &OwnStored { number }.into());
+                self.taken_back(now, number, fresh);
             }
             EdgeReply::Outbox(page) => self.pumps.page(page),
             EdgeReply::One(entry) => {
@@ -266,6 +273,10 @@ impl EdgeExchange {
                 self.lanes.send(Class::Control, &granted.into());
             }
             EdgeReply::Forgot => self.forgetting = false,
+            EdgeReply::Returned(_)
+            | EdgeReply::Noted
+            | EdgeReply::Ids { .. }
+            | EdgeReply::Held { .. } => self.mended(now, reply),
             EdgeReply::Failed => self.close(Closed::Storage),
         }
         self.pump(now);
@@ -301,10 +312,7 @@ impl EdgeExchange {
             self.say_again = None;
             self.ops.push_back(EdgeOp::ReadOwnHoldings);
         }
-        if self.compare_again.is_some_and(|due| due <= now) {
-            self.compare_again = None;
-            self.ops.push_back(EdgeOp::ReadFeed { by_stream: true });
-        }
+        self.mending.expire(now);
         self.pumps.expire(now);
         for ack in self.acks.overdue(now, self.pumps.bytes()) {
             self.tally.resent += 1;
@@ -352,7 +360,7 @@ impl EdgeExchange {
             Phase::Greeting { last_sent, .. } => Some(last_sent.saturating_add(GREETING_REPEAT_MS)),
             Phase::Loading | Phase::Settling => None,
             Phase::Steady => {
-                let own = [self.say_again, self.compare_again, self.report_again];
+                let own = [self.say_again, self.mending.next_timeout(), self.report_again];
                 let windows = [self.pumps.next_timeout(), self.acks.next_timeout()];
                 own.into_iter().chain(windows).flatten().min()
             }
@@ -391,7 +399,7 @@ impl EdgeExchange {
             && !self.forgetting
             && self.full_wanted.is_empty()
             && self.lost_own == 0
-            && self.compare_again.is_none()
+            && self.mending.is_idle()
     }
 
     /// Whether everything that was written here is at the hub, and marked so.
@@ -451,9 +459,9 @@ impl EdgeExchange {
         });
     }
 
-    fn compare(&mut self, now: Now, count: u64, sum: [u8; 16], streams: &[StreamState]) {
+    fn compare(&mut self, count: u64, sum: [u8; 16], streams: &[StreamState]) {
         if self.phase != Phase::Settling {
-            return self.say_by_stream(now, streams);
+            return;
         }
         if (count, sum) == self.hub_feed {
             self.compared();
@@ -461,15 +469,8 @@ impl EdgeExchange {
             self.ops.push_back(EdgeOp::ReadFeed { by_stream: true });
         } else {
             self.tally.divergences += 1;
-            self.say_by_stream(now, streams);
+            self.mending.start(streams);
             self.compared();
-        }
-    }
-
-    fn say_by_stream(&mut self, now: Now, streams: &[StreamState]) {
-        self.compare_again = Some(now.saturating_add(SAY_AGAIN_MS));
-        for message in compare::messages(streams) {
-            self.lanes.send(Class::Control, &message.into());
         }
     }
 
@@ -559,30 +560,6 @@ impl EdgeExchange {
         }
     }
 
-    /// Own entries that came back: each is checked like everybody's, and is ours.
-    fn take_back(&mut self, own: OwnEntries) {
-        let OwnEntries { number, entries } = own;
-        if entries.len() > limits::FRAME_ENTRIES_MAX {
-            return self.violation(Violation::Limit);
-        }
-        if number <= self.taken_back {
-            return self.lanes.send(Class::Control, &OwnStored { number }.into());
-        }
-        let mut authentic = Vec::with_capacity(entries.len());
-        for full in entries {
-            let Ok(Expanded { entry, key, .. }) = unfold(full) else {
-                return self.violation(Violation::Contradiction);
-            };
-            match entry.verify(&key) {
-                Ok(entry) if self.me.owns(&entry.get().header.origin) => {
-                    authentic.push((entry, key));
-                }
-                _ => return self.violation(Violation::Contradiction),
-            }
-        }
-        self.ops.push_back(EdgeOp::TakeBack { number, entries: authentic });
-    }
-
     fn need_full(&mut self, need: NeedFull) {
         // Whatever is not in flight was answered, or will be read and sent again anyway.
         if self.pumps.is_in_flight(need.epoch, need.oseq) {
@@ -590,12 +567,15 @@ impl EdgeExchange {
         }
     }
 
-    fn resync(&mut self, resync: Resync) {
+    fn resync(&mut self, now: Now, resync: Resync) {
         let Some(class) = Class::from_number(resync.class) else {
             return self.violation(Violation::Contradiction);
         };
         if self.lanes.resync(class, resync.generation) {
             self.pumps.rewind(class);
+            if class == Class::Backfill {
+                self.mending.rewind(now);
+            }
         }
     }
 
@@ -608,7 +588,9 @@ impl EdgeExchange {
             self.finish();
             return self.close(Closed::SecondCopy);
         }
+        self.mend(now);
         if self.has_delivered()
+            && self.mending.is_idle()
             && !self.pumps.has_stuck(Class::Policy)
             && let Some(incarnation) = self.report_to
             && self.report_again.is_none_or(|due| due <= now)

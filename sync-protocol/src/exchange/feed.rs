@@ -113,6 +113,11 @@ impl Feed {
         }
     }
 
+    /// Whether something of a stream is on its way.
+    pub(super) fn is_sending(&self, stream: &StreamId) -> bool {
+        self.sent.contains_key(stream)
+    }
+
     /// Everything in flight must be sent again.
     pub(super) fn rewind(&mut self) {
         self.forget(|_| true);

@@ -28,6 +28,8 @@ pub(super) struct GiveBack {
     after: u64,
     number: u64,
     step: Step,
+    /// The edge is yet to hear that there is nothing more.
+    open: bool,
 }
 
 impl GiveBack {
@@ -36,7 +38,20 @@ impl GiveBack {
         if self.streams.is_empty() {
             self.streams = streams.into();
             self.after = 0;
+            self.open = true;
         }
+    }
+
+    /// When everything is stored, a message without entries: what the edge counts as lost it has.
+    pub(super) fn last(&mut self, now: Now) -> Option<OwnEntries> {
+        if !self.streams.is_empty() || !matches!(self.step, Step::Read) || !self.open {
+            return None;
+        }
+        self.open = false;
+        self.number += 1;
+        let message = OwnEntries { number: self.number, entries: Vec::new() };
+        self.step = Step::Sent { message: message.clone(), due: now + limits::RESEND_AFTER_MS };
+        Some(message)
     }
 
     /// The next thing to read.

@@ -1,8 +1,11 @@
 //! The hub's side of a conversation with one edge.
 
+mod mending;
+
 use std::collections::VecDeque;
 
 use super::acks::TakenAcks;
+use super::answering::Answering;
 use super::compare::Gathered;
 use super::feed::Feed;
 use super::give_back::GiveBack;
@@ -10,6 +13,7 @@ use super::lanes::Lanes;
 use super::leases::Leases;
 use super::node_keys::NodeKeys;
 use super::ops::{Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, Run};
+use super::places::Places;
 use super::purges::Purges;
 use super::{Closed, Now, Tally, Violation};
 use crate::lane::{Expanded, unfold};
@@ -55,6 +59,7 @@ pub struct HubExchange {
     comparing: bool,
     comparing_own: bool,
     held: Gathered,
+    answering: Answering,
     /// What else is said of the node when it opened with its starts: whether it is a second copy, how
     /// many of its own entries are held, and whether it is to report.
     placed: Option<(bool, u64, bool)>,
@@ -70,9 +75,11 @@ impl HubExchange {
     /// A conversation of the hub `me` with the enrolled node `peer`; `wall_ms` is our wall clock.
     #[must_use]
     pub fn new(me: NodeId, peer: impl Into<NodeKeys>, wall_ms: u64) -> Self {
+        let peer = peer.into();
         Self {
             me,
-            peer: peer.into(),
+            answering: Answering::new(peer.current(), Places::default()),
+            peer,
             phase: Phase::Waiting { since: None },
             wall_ms,
             answer: None,
@@ -129,15 +136,22 @@ impl HubExchange {
             _ if !self.serves() => {}
             Message::StreamAck(ack) => self.stream_ack(ack),
             Message::Compare(compare) => self.compare(compare),
+            // It answers a run: where none is on its way, it is a repeat from before the run was stored.
+            Message::Behind(behind) if !self.feed.is_sending(&behind.position.stream) => {}
             Message::Behind(behind) => {
                 self.rewinds.push_back(behind.position.stream);
                 self.ops.push_back(HubOp::Rewind(behind.position));
             }
             Message::OwnHoldings(holdings) => self.own_holdings(holdings),
-            Message::OwnStored(stored) => self.give_back.stored(stored.number),
+            Message::OwnStored(stored) => {
+                self.give_back.stored(stored.number);
+                self.end_give_back(now);
+            }
             Message::Reported(Reported { incarnation }) => {
                 self.ops.push_back(HubOp::Report { incarnation });
             }
+            Message::Reconcile(said) => self.hear_reconcile(now, &said),
+            Message::Resupply(said) => self.hear_resupply(said),
             Message::PurgeDone(done) => self.purge_done(done),
             Message::Granted(granted) => {
                 self.ops.extend(self.leases.granted(granted).map(HubOp::Granted));
@@ -152,6 +166,7 @@ impl HubExchange {
             | Message::Placed(_)
             | Message::OwnEntries(_)
             | Message::Compared(_)
+            | Message::Resupplied(_)
             | Message::NeedFull(_) => self.violation(Violation::OutOfTurn),
         }
         self.pump();
@@ -207,12 +222,14 @@ impl HubExchange {
             HubReply::OwnStreams(streams) => {
                 self.comparing_own = false;
                 self.give_back.start(streams);
+                self.end_give_back(now);
             }
             HubReply::Own { entries, next } => {
                 if let Some(message) = self.give_back.found(now, &entries, next) {
                     self.tally.entries_sent += message.entries.len() as u64;
                     self.lanes.send(Class::Backfill, &message.into());
                 }
+                self.end_give_back(now);
             }
             HubReply::Compared { restarted } => {
                 self.comparing = false;
@@ -223,6 +240,10 @@ impl HubExchange {
                 self.leases.wake();
                 self.feed.rewind();
             }
+            HubReply::Held(_)
+            | HubReply::Settled { .. }
+            | HubReply::Lacking(_)
+            | HubReply::TakenIn { .. } => self.mended(reply),
             HubReply::Failed => self.close(Closed::Storage),
         }
         self.pump();
@@ -269,6 +290,7 @@ impl HubExchange {
         if let Some(message) = self.leases.overdue(now, self.feed.bytes()) {
             self.lanes.send(Class::Backfill, &message.into());
         }
+        self.answering.expire(now);
         self.feed.expire(now);
         for order in self.purges.overdue(now, self.feed.bytes()) {
             self.lanes.send(Class::Policy, &order.into());
@@ -314,6 +336,7 @@ impl HubExchange {
                 self.purges.next_timeout(),
                 self.leases.next_timeout(),
                 self.give_back.next_timeout(),
+                self.answering.next_timeout(),
             ]
             .into_iter()
             .flatten()
@@ -342,6 +365,7 @@ impl HubExchange {
     pub fn is_idle(&self) -> bool {
         self.is_steady()
             && self.give_back.is_idle()
+            && self.answering.is_idle()
             && (!self.serves()
                 || self.feed.is_idle() && self.purges.is_idle() && self.leases.is_idle())
             && self.lanes.is_empty()
@@ -357,6 +381,7 @@ impl HubExchange {
             resent: self.feed.resent,
             repeats: self.tally.repeats + self.lanes.repeats,
             resyncs: self.lanes.resyncs,
+            refused: self.tally.refused + self.answering.refused,
             ..self.tally
         }
     }
@@ -634,6 +659,7 @@ impl HubExchange {
             self.ops.push_back(HubOp::ReadGrants);
         }
         self.ops.extend(self.give_back.read());
+        self.mend();
         if let Some(sent) = self.feed.read() {
             self.ops.push_back(HubOp::NextRuns { sent, bytes_max: limits::PAGE_BYTES });
         }

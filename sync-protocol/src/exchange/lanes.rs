@@ -69,6 +69,11 @@ impl Lanes {
         self.scheduler.control_bytes()
     }
 
+    /// Whether the peer takes what it asked for in the background.
+    pub(super) fn has_room_behind(&self) -> bool {
+        self.scheduler.bytes_of(Class::Backfill) < limits::RECONCILE_ANSWERS_MAX
+    }
+
     /// Whether nothing waits to be sent.
     pub(super) const fn is_empty(&self) -> bool {
         self.scheduler.bytes() == 0

@@ -5,6 +5,7 @@ use crate::lease::Grant;
 use crate::message::{EpochClaim, Purge, StreamPosition, StreamState, Verdict};
 use crate::purge::PurgeReceipt;
 use crate::ranges::Ranges;
+use crate::reconcile::Claim;
 use crate::standing::StartRecord;
 use crate::{ChainKey, Class, Epoch, SetDigest, StreamId, Verified};
 
@@ -150,6 +151,37 @@ pub enum EdgeOp {
         /// Whether each stream is wanted too.
         by_stream: bool,
     },
+    /// Read in which streams own entries stand that came back to this disk and were not offered to the
+    /// hub since it has begun another life. Answer: [`EdgeReply::Returned`].
+    ReadReturned,
+    /// Those were offered, and the hub holds them. Answer: [`EdgeReply::Noted`].
+    NoteReturnedOffered,
+    /// Read the ids of entries, stream by stream in the order they were stored. Answer:
+    /// [`EdgeReply::Ids`].
+    ReadIds {
+        /// Of which streams.
+        streams: Vec<StreamIds>,
+        /// In the first of them, after which position.
+        after: u64,
+        /// Stop after so many ids.
+        ids_max: usize,
+    },
+    /// Read entries, as many of the first of these as are here and fit. Answer: [`EdgeReply::Held`].
+    ReadHeld {
+        /// Which.
+        ids: Vec<EntryId>,
+        /// Stop after about so many bytes.
+        bytes_max: usize,
+    },
+}
+
+/// A stream of which ids are read.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct StreamIds {
+    /// Which.
+    pub stream: StreamId,
+    /// Whether those of own entries are wanted too.
+    pub own: bool,
 }
 
 /// Whether a run was stored.
@@ -224,6 +256,26 @@ pub enum EdgeReply {
         /// How many were new; `None` when they were not stored, because the certificate of this node
         /// is not here yet. They come again.
         fresh: Option<u32>,
+    },
+    /// To [`EdgeOp::ReadReturned`].
+    Returned(Vec<StreamId>),
+    /// To [`EdgeOp::NoteReturnedOffered`].
+    Noted,
+    /// To [`EdgeOp::ReadIds`].
+    Ids {
+        /// The ids.
+        ids: Vec<EntryId>,
+        /// Of so many of the streams all of them.
+        streams: usize,
+        /// Of the next stream those up to this position.
+        after: u64,
+    },
+    /// To [`EdgeOp::ReadHeld`].
+    Held {
+        /// The entries.
+        entries: Vec<RunEntry>,
+        /// How many of those asked for this settles: what is not here any more is left out.
+        of: usize,
     },
     /// The operation failed; the conversation ends.
     Failed,
@@ -374,6 +426,19 @@ pub enum HubOp {
         /// Which life it means.
         incarnation: u64,
     },
+    /// Read count and sum of what is on record of the edge, stream by stream. Answer:
+    /// [`HubReply::Held`].
+    ReadHeld,
+    /// Start those of these streams over of which the record is not what the edge says it holds. What
+    /// it acknowledged since the record was read may have settled some. Answer:
+    /// [`HubReply::Settled`].
+    Settle(Vec<Claim>),
+    /// Say which of these entries, by the first half of their ids, are not held. Answer:
+    /// [`HubReply::Lacking`].
+    Lacking(Vec<[u8; 16]>),
+    /// Store entries that the edge holds and need not have written, if their authors are enrolled or
+    /// were. Answer: [`HubReply::TakenIn`].
+    TakeIn(Vec<(Verified<Entry>, EntryId, ChainKey)>),
     /// Pass latest values on to other screens. No answer.
     Live {
         /// Which stream.
@@ -427,6 +492,22 @@ pub enum HubReply {
         entries: Vec<RunEntry>,
         /// Where to go on; `None` at the end of the stream.
         next: Option<u64>,
+    },
+    /// To [`HubOp::ReadHeld`].
+    Held(Vec<StreamState>),
+    /// To [`HubOp::Settle`].
+    Settled {
+        /// The streams that start over, and those that the hub knows nothing of.
+        restarted: Vec<StreamId>,
+    },
+    /// To [`HubOp::Lacking`]: places among those asked about.
+    Lacking(Vec<u16>),
+    /// To [`HubOp::TakeIn`].
+    TakenIn {
+        /// How many were new.
+        fresh: u32,
+        /// How many cannot be taken now, but perhaps later.
+        put_off: u32,
     },
     /// The operation failed; the conversation ends.
     Failed,

@@ -9,6 +9,8 @@ mod hub_store;
 mod idle;
 mod leasing;
 mod link;
+mod mending;
+mod mending_store;
 mod pace;
 mod pair;
 mod purging;

@@ -4,6 +4,9 @@ use sync_protocol::entry::WithheldReason;
 use sync_protocol::hlc::Hlc;
 use sync_protocol::lane::{LaneEncoder, full};
 use sync_protocol::lease::{Grant, Granted, Grants, LeaseTerms};
+use sync_protocol::mending::{
+    Reconcile, ReconcileStep, Resupplied, ResuppliedStep, Resupply, ResupplyStep,
+};
 use sync_protocol::message::{
     AcksStored, Behind, Bye, ByeReason, Compare, Compared, EpochClaim, Hello, HelloAck, Live,
     Message, NeedFull, Purge, PurgeDone, Push, PushAck, Resync, StreamAck, StreamData,
@@ -11,6 +14,7 @@ use sync_protocol::message::{
 };
 use sync_protocol::purge::{PurgeReceipt, Purged};
 use sync_protocol::ranges::Ranges;
+use sync_protocol::reconcile::{Asker, Holdings, Piece, Question, reply};
 use sync_protocol::signature::Signer;
 use sync_protocol::standing::{
     Opening, OwnEntries, OwnHoldings, OwnStored, Placed, Reported, StartRecord,
@@ -129,6 +133,44 @@ fn placed(second_copy: bool, ranges: &Ranges) -> Placed {
     }
 }
 
+fn reconcile(step: ReconcileStep) -> Message {
+    Reconcile { number: 3, step }.into()
+}
+
+/// What two sides hold that have forty streams in common and differ in one.
+fn sides() -> (Holdings, Holdings) {
+    let state = |number: u8| StreamState {
+        stream: StreamId { subject: [number; 16], ..STREAM },
+        count: u64::from(number),
+        sum: [number; 16],
+    };
+    let all: Vec<StreamState> = (1..=40).map(state).collect();
+    (Holdings::new(&all), Holdings::new(&all[1..]))
+}
+
+fn exchanged() -> (Vec<Vec<Piece>>, Vec<Vec<Piece>>) {
+    let (ours, theirs) = sides();
+    let mut asker = Asker::new(ours);
+    let (mut asked, mut answered) = (Vec::new(), Vec::new());
+    while let Some((number, pieces)) = asker.ask() {
+        let question = Question::read(&pieces).unwrap();
+        let lists = question.lists().map(|(span, list)| theirs.differing(&span, list)).collect();
+        let answer = reply(&question, &theirs, lists);
+        asker.answered(number, &answer).unwrap();
+        asked.push(pieces);
+        answered.push(answer);
+    }
+    (asked, answered)
+}
+
+fn questions() -> Vec<Vec<Piece>> {
+    exchanged().0
+}
+
+fn answers() -> Vec<Vec<Piece>> {
+    exchanged().1
+}
+
 /// One message of every type, by name.
 pub(crate) fn messages() -> Vec<(&'static str, Message)> {
     let author = Signer::from_seed(&SEED).node();
@@ -200,6 +242,29 @@ pub(crate) fn messages() -> Vec<(&'static str, Message)> {
         ("granted", Granted { number: 1 }.into()),
         ("own-stored", OwnStored { number: 2 }.into()),
         ("purge-done", PurgeDone { receipt: receipt() }.into()),
+        ("reconcile/ask", reconcile(ReconcileStep::Ask(questions()[0].clone()))),
+        ("reconcile/list", reconcile(ReconcileStep::Ask(questions()[1].clone()))),
+        ("reconcile/answer", reconcile(ReconcileStep::Answer(answers()[0].clone()))),
+        ("reconcile/differ", reconcile(ReconcileStep::Answer(answers()[1].clone()))),
+        ("reconcile/busy", reconcile(ReconcileStep::Busy { retry_after_ms: 5_020 })),
+        ("reconcile/done", reconcile(ReconcileStep::Done)),
+        (
+            "resupply/offer",
+            Resupply { number: 4, step: ResupplyStep::Offer(vec![[0xbb; 16], [0xcc; 16]]) }.into(),
+        ),
+        (
+            "resupply/entries",
+            Resupply { number: 5, step: ResupplyStep::Entries(vec![full(&salted, &KEY, 0)]) }
+                .into(),
+        ),
+        (
+            "resupplied/wanted",
+            Resupplied { number: 4, step: ResuppliedStep::Wanted(vec![1]) }.into(),
+        ),
+        (
+            "resupplied/stored",
+            Resupplied { number: 5, step: ResuppliedStep::Stored { put_off: 1 } }.into(),
+        ),
         ("bye", Bye { reason: ByeReason::Busy, retry_after_ms: Some(1_500) }.into()),
     ]
 }

@@ -9,6 +9,7 @@ mod fleet;
 mod http;
 mod idle_sync;
 mod readings;
+mod reconcile;
 mod relay;
 mod report;
 mod store;
@@ -45,12 +46,13 @@ pub(crate) struct Scale {
 
 type Bench = fn(Scale, &mut Report) -> Result<(), BenchError>;
 
-const BENCHES: [(&str, Bench); 5] = [
+const BENCHES: [(&str, Bench); 6] = [
     ("edge_ingest", edge_ingest::run),
     ("sync_push", sync_push::run),
     ("sync_fanout", sync_fanout::run),
     ("idle_sync", idle_sync::run),
     ("alert_latency", alert_latency::run),
+    ("reconcile", reconcile::run),
 ];
 
 fn main() -> ExitCode {

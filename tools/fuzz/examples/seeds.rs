@@ -31,6 +31,7 @@ use sync_protocol::message::{
     AcksStored, Compare, Frame, Live, Message, Purge, Push, PushAck, StreamAck, StreamData,
     StreamPosition, StreamState,
 };
+use sync_protocol::reconcile::{Asker, Holdings, Question, reply};
 use sync_protocol::{Epoch, StreamId};
 use vitals::batch::Batch;
 use vitals::judge::judge;
@@ -150,6 +151,7 @@ fn all() -> Vec<(&'static str, Vec<Vec<u8>>)> {
         ),
         ("purge-receipt", bodies(&[2, 0xac, 2, 21])),
         ("ranges", vec![vec![5, 2, 1, 3, 7, 7, 1, 4, 5], vec![3, 1, 1, 9, 2, 1, 3, 20, 0xff, 1]]),
+        ("reconcile", reconciliations()),
         ("recording", vec![recording(false), recording(true)]),
         ("rules", vec![include_bytes!("../../../crates/alerts/rules/vital_signs.toml").to_vec()]),
         (
@@ -451,6 +453,39 @@ fn headers() -> Vec<Vec<u8>> {
 }
 
 /// A greeting, its answer, pushes of own entries and storage's answers, an acknowledgement.
+/// Questions and answers of two sides, and scripts in which the asking side hears them.
+fn reconciliations() -> Vec<Vec<u8>> {
+    let held = |from: u8, to: u8| {
+        let state = |number: u8| StreamState {
+            stream: sync_protocol::StreamId { subject: [number; 16], generation: 0, ..stream() },
+            count: 1,
+            sum: [number; 16],
+        };
+        Holdings::new(&(from..to).map(state).collect::<Vec<_>>())
+    };
+    let mut inputs = Vec::new();
+    for theirs in [held(0, 200), held(1, 200), held(0, 90), held(0, 0)] {
+        let mut asker = Asker::new(held(0, 200));
+        while let Some((number, pieces)) = asker.ask() {
+            let question = Question::read(&pieces).unwrap();
+            let lists =
+                question.lists().map(|(span, list)| theirs.differing(&span, list)).collect();
+            let answer = reply(&question, &theirs, lists);
+            asker.answered(number, &answer).unwrap();
+            let (asked, answered) = (codec::encode(&pieces), codec::encode(&answer));
+            let long = u8::try_from(answered.len() >> 8).unwrap_or(0x7f) | 0x80;
+            let short = u8::try_from(answered.len() & 0xff).unwrap_or(0);
+            inputs.push([[9, 1, long, short].as_slice(), &answered].concat());
+            inputs.extend([asked, answered]);
+        }
+    }
+    inputs.sort();
+    inputs.dedup();
+    inputs.retain(|input| input.len() < 4_096);
+    inputs.truncate(40);
+    inputs
+}
+
 fn hub_scripts() -> Vec<Vec<u8>> {
     let hello: &[u8] = &[0, 0, 3, 0, 1, 0, 0, 0, 0, 0, 0];
     let welcome: &[u8] = &[&[8, 0, 1, 0, 0, 0][..], &[0; 32]].concat();

@@ -2,7 +2,7 @@
 
 use crate::targets::{
     bundles, control, documents, edge_exchange, facts, files, forms, hub_exchange, joining, lanes,
-    live, protocol, vitals,
+    live, mending, protocol, vitals,
 };
 
 /// A decoder under test.
@@ -49,6 +49,7 @@ pub const TARGETS: &[Target] = &[
     target("live", live::live),
     target("purge-receipt", protocol::purge_receipt),
     target("ranges", protocol::ranges),
+    target("reconcile", mending::reconcile),
     Target { heap_bytes_max: 64 * MIB, ..target("recording", files::recording) },
     target("rules", files::rules),
     Target { heap_bytes_max: 64 * MIB, ..target("segment", vitals::segment) },

@@ -11,5 +11,6 @@ pub(crate) mod hub_exchange;
 pub(crate) mod joining;
 pub(crate) mod lanes;
 pub(crate) mod live;
+pub(crate) mod mending;
 pub(crate) mod protocol;
 pub(crate) mod vitals;

@@ -68,6 +68,7 @@ fn main() -> io::Result<ExitCode> {
         kills: total.kills,
         restores: total.restores,
         hub_restores: total.hub_restores,
+        resupplied: total.resupplied,
     };
     writeln!(out, "{}", serde_json::to_string(&summary).map_err(io::Error::other)?)?;
     Ok(if broken.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE })

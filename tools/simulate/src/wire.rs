@@ -21,4 +21,6 @@ pub(crate) struct Summary {
     pub(crate) restores: u64,
     /// The hub's database brought back from a backup.
     pub(crate) hub_restores: u64,
+    /// Entries that hubs have in the end from others than their authors.
+    pub(crate) resupplied: u64,
 }

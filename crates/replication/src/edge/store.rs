@@ -27,7 +27,9 @@ const HISTORY: &str = "
     ORDER BY (confirmed = 1 AND no < (SELECT max(no) FROM start)) DESC, no DESC LIMIT ?1";
 const CONFIRM_START: &str =
     "UPDATE start SET confirmed = 1 WHERE no = (SELECT max(no) FROM start) AND confirmed = 0";
-const OWN_AT_HUB: &str = "SELECT received + quarantined + returned FROM feed";
+/// Those that came back are not known to be there while they wait to be offered again.
+const OWN_AT_HUB: &str =
+    "SELECT received + quarantined + iif(returned_wait, 0, returned) FROM feed";
 const COUNT_RETURNED: &str = "UPDATE feed SET returned = returned + ?1";
 /// At most as many as one greeting may name.
 const CLAIMS: &str = "
@@ -41,7 +43,7 @@ const SET_INCARNATION: &str = "UPDATE feed SET incarnation = ?1";
 /// What the hub had acknowledged waits again, and what it was told of runs is of another life.
 const REOFFER: &str = "
     UPDATE outbox SET state = 0, reason = '' WHERE state IN (1, 2, 4);
-    UPDATE feed SET received = 0, durable = 0, quarantined = 0;
+    UPDATE feed SET received = 0, durable = 0, quarantined = 0, returned_wait = returned > 0;
     DELETE FROM unconfirmed_ack";
 const MARK_RECEIVED: &str = "
     UPDATE outbox SET state = 1

@@ -1,5 +1,7 @@
 //! Storing what an edge pushes.
 
+mod resupply;
+
 use std::collections::btree_map::Entry;
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -10,11 +12,12 @@ use sync_protocol::exchange::{IngestEntry, Ingested};
 use sync_protocol::lane::full;
 use sync_protocol::message::{StreamState, Verdict};
 use sync_protocol::{
-    Entry as SignedEntry, EntryId, Epoch, Payload, ReplayGuard, SeqNo, StreamId, Verified, codec,
+    Entry as SignedEntry, EntryId, Epoch, Fresh, NodeId, Payload, ReplayGuard, SeqNo, StreamId,
+    Verified, codec,
 };
 use vocab::{Compartment, SiteId, Timestamp};
 
-use super::{Node, Outcome, access, restored, store};
+use super::{Node, Outcome, access, mending, restored, store};
 use crate::edge::{self, materialize};
 use crate::ledger::store::{self as ledger, StreamRow};
 use crate::streams::{self, Topic};
@@ -27,11 +30,21 @@ struct Touched {
     author_site: Option<SiteId>,
 }
 
+pub(super) use resupply::take_in;
+
+/// Who wrote the entries of a batch.
+#[derive(Clone, Copy, Debug)]
+struct Writer {
+    no: i64,
+    key: NodeId,
+    site: SiteId,
+}
+
 /// One batch under way.
 struct Ingest<'a> {
     conn: &'a Connection,
     now: Timestamp,
-    node: &'a Node,
+    node: Writer,
     rooms: &'a mut dyn Materialize,
     streams: BTreeMap<StreamId, Touched>,
     starts: BTreeMap<Epoch, store::Start>,
@@ -49,22 +62,16 @@ pub(super) fn ingest(
     entries: Vec<IngestEntry>,
     rooms: &mut dyn Materialize,
 ) -> Result<Outcome, LedgerError> {
-    let mut batch = Ingest {
-        conn,
-        now,
-        node,
-        rooms,
-        streams: BTreeMap::new(),
-        starts: BTreeMap::new(),
-        safe_mode: restored::is_in_safe_mode(conn)?,
-        consent_changed: BTreeSet::new(),
-        wake: BTreeSet::new(),
-        out: Ingested::default(),
-    };
+    let writer = Writer { no: node.no, key: node.key, site: node.site };
+    let mut batch = Ingest::new(conn, now, writer, rooms)?;
     for entry in entries {
         let (epoch, oseq, id) = (entry.epoch, entry.oseq, entry.id);
         match batch.one(entry)? {
-            Taken::Stored | Taken::Known => batch.received(epoch, oseq, &id)?,
+            Taken::Stored => batch.received(epoch, oseq, &id)?,
+            Taken::Known => {
+                batch.received(epoch, oseq, &id)?;
+                mending::name_place(conn, &id)?;
+            }
             Taken::StoredWithout(reason) => {
                 batch.received(epoch, oseq, &id)?;
                 batch.out.verdicts.push((epoch, oseq, Verdict::Quarantined(reason)));
@@ -72,7 +79,7 @@ pub(super) fn ingest(
             Taken::Refused(verdict) => batch.out.verdicts.push((epoch, oseq, verdict)),
         }
     }
-    batch.finish()
+    batch.finish(node.no)
 }
 
 enum Taken {
@@ -82,7 +89,27 @@ enum Taken {
     Refused(Verdict),
 }
 
-impl Ingest<'_> {
+impl<'a> Ingest<'a> {
+    fn new(
+        conn: &'a Connection,
+        now: Timestamp,
+        node: Writer,
+        rooms: &'a mut dyn Materialize,
+    ) -> Result<Self, LedgerError> {
+        Ok(Self {
+            conn,
+            now,
+            node,
+            rooms,
+            streams: BTreeMap::new(),
+            starts: BTreeMap::new(),
+            safe_mode: restored::is_in_safe_mode(conn)?,
+            consent_changed: BTreeSet::new(),
+            wake: BTreeSet::new(),
+            out: Ingested::default(),
+        })
+    }
+
     fn one(&mut self, ingest: IngestEntry) -> Result<Taken, LedgerError> {
         let IngestEntry { epoch, oseq, entry, id, key } = ingest;
         let header = entry.get().header;
@@ -131,22 +158,37 @@ impl Ingest<'_> {
             self.set_aside((epoch, oseq), id, "fork", &raw)?;
             return Ok(Taken::Refused(Verdict::Fork));
         }
+        let (taken, _) = self.insert(&row, &chain, fresh, id, (author_site, oseq))?;
+        Ok(taken)
+    }
+
+    /// Stores what is next in its chain, with its payload if its writer may write there; answers its
+    /// row too.
+    fn insert(
+        &mut self,
+        row: &StreamRow,
+        chain: &ledger::ChainRow,
+        fresh: Fresh<SignedEntry>,
+        id: EntryId,
+        (author_site, oseq): (Option<SiteId>, u64),
+    ) -> Result<(Taken, i64), LedgerError> {
+        let header = fresh.get().header;
         let payload = fresh.get().payload.bytes().map(<[u8]>::to_vec);
-        let (no, grown) = ledger::insert(self.conn, &row, &chain, fresh, id, self.now)?;
+        let (no, grown) = ledger::insert(self.conn, row, chain, fresh, id, self.now)?;
         if let Some(touched) = self.streams.get_mut(&header.stream) {
             touched.row = grown;
         }
         self.out.fresh += 1;
-        let Some(payload) = payload else { return Ok(Taken::Stored) };
+        let Some(payload) = payload else { return Ok((Taken::Stored, no)) };
         if !self.may_write(&header.stream, author_site)? {
             ledger::withhold(self.conn, no, WithheldReason::NoAccess)?;
             self.set_aside(
-                (epoch, oseq),
+                (header.epoch, oseq),
                 id,
                 Verdict::Quarantined(WithheldReason::NoAccess).word(),
                 &payload,
             )?;
-            return Ok(Taken::StoredWithout(WithheldReason::NoAccess));
+            return Ok((Taken::StoredWithout(WithheldReason::NoAccess), no));
         }
         let topic = streams::topic(&header.stream);
         let of_age = self.of_age(topic)?;
@@ -156,7 +198,8 @@ impl Ingest<'_> {
         {
             self.consent_changed.insert(header.stream);
         }
-        Ok(if taken { Taken::Stored } else { Taken::StoredWithout(WithheldReason::Quarantined) })
+        let without = Taken::StoredWithout(WithheldReason::Quarantined);
+        Ok((if taken { Taken::Stored } else { without }, no))
     }
 
     /// When the patient of an identity stream comes of age, by what is known now.
@@ -247,7 +290,8 @@ impl Ingest<'_> {
         Ok(ledger::set_aside(self.conn, &aside)?)
     }
 
-    fn finish(mut self) -> Result<Outcome, LedgerError> {
+    /// Tells who has to know; `author` holds what it wrote.
+    fn finish(mut self, author: i64) -> Result<Outcome, LedgerError> {
         store::count_own(self.conn, self.node.no, self.out.fresh)?;
         for (epoch, start) in &self.starts {
             store::record_start(self.conn, self.node.no, *epoch, start)?;
@@ -258,13 +302,8 @@ impl Ingest<'_> {
             }
             let (count, sum) = (touched.row.digest.count, touched.row.digest.short());
             self.out.streams.push(StreamState { stream: *id, count, sum });
-            let marked = store::mark_dirty(
-                self.conn,
-                touched.row.no,
-                self.node.no,
-                touched.count_before,
-                count,
-            )?;
+            let marked =
+                store::mark_dirty(self.conn, touched.row.no, author, touched.count_before, count)?;
             self.wake.extend(marked);
         }
         for stream in &self.consent_changed {

@@ -5,12 +5,13 @@ use sync_protocol::exchange::{Greeting, HelloState, IngestEntry, RunEntry};
 use sync_protocol::lease::Grant;
 use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
-use sync_protocol::{Epoch, NodeId, StreamId};
+use sync_protocol::reconcile::Claim;
+use sync_protocol::{ChainKey, Entry, EntryId, Epoch, NodeId, StreamId, Verified};
 use vocab::{SiteId, Timestamp};
 
 use super::{
-    HubStore, NewNode, Node, Outcome, durable, give_back, greeting, ingest, lease, positions,
-    purge, restored, store,
+    HubStore, NewNode, Node, Outcome, TakenIn, durable, give_back, greeting, ingest, lease,
+    mending, positions, purge, restored, store,
 };
 use crate::gate::{self, Released};
 use crate::ledger::store::{self as ledger, Aside};
@@ -234,6 +235,32 @@ impl HubStore for SqliteHub<'_> {
         bytes_max: usize,
     ) -> Result<(Vec<RunEntry>, Option<u64>), StoreError> {
         give_back::read(self.conn, &node.key, stream, after, bytes_max)
+    }
+
+    fn on_record(&self, node: &Node) -> Result<Vec<StreamState>, StoreError> {
+        mending::on_record(self.conn, node)
+    }
+
+    fn settle(
+        &self,
+        now: Timestamp,
+        node: &Node,
+        claims: &[Claim],
+    ) -> Result<Vec<StreamId>, StoreError> {
+        mending::settle(self.conn, now, node, claims)
+    }
+
+    fn lacking(&self, ids: &[[u8; 16]]) -> Result<Vec<u16>, StoreError> {
+        mending::lacking(self.conn, ids)
+    }
+
+    fn take_in(
+        &self,
+        now: Timestamp,
+        entries: Vec<(Verified<Entry>, EntryId, ChainKey)>,
+        rooms: &mut dyn Materialize,
+    ) -> Result<TakenIn, LedgerError> {
+        ingest::take_in(self.conn, now, entries, rooms)
     }
 
     fn ended(&self, node: &Node) -> Result<Vec<Purge>, StoreError> {

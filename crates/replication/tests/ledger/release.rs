@@ -10,15 +10,16 @@ use replication::gate::may_have;
 use replication::hub::{
     HubStore as _, NewNode, Node, SqliteHub, is_access_due, refresh_due, refresh_patient,
 };
+use replication::materialize::MaterializeError;
 use replication::streams::{patient_stream, policy_stream};
-use replication::{Author, Draft};
-use store::Connection;
+use replication::{Arrived, Author, Draft, Materialize};
+use store::{Connection, StoreError};
 use sync_protocol::entry::WithheldReason;
 use sync_protocol::exchange::{EdgeOp, EdgeReply, IngestEntry};
 use sync_protocol::lease::{Grant as Terms, LeaseTerms};
 use sync_protocol::message::{Purge, Verdict};
 use sync_protocol::signature::{Signed, Signer};
-use sync_protocol::{NodeId, StreamId};
+use sync_protocol::{NodeId, Payload, StreamId};
 use vocab::{Compartment, FactKind, PatientId, Purpose, SiteId, Timestamp};
 
 use crate::edge::Anything;
@@ -223,4 +224,75 @@ fn a_stream_that_is_not_understood_is_for_nobody_and_the_directory_for_everybody
     let site = hub.south.site;
     let may = |stream| may_have(&hub.conn, &stream, Some(site), site, start()).unwrap();
     assert_eq!([unknown, policy_stream(), vitals()].map(may), [false, true, true]);
+}
+
+/// A hub that knows a founding entry, or none, when it sees one.
+struct Records {
+    found: bool,
+}
+
+impl Materialize for Records {
+    fn apply(&mut self, _: &Connection, _: &Arrived<'_>) -> Result<(), MaterializeError> {
+        Ok(())
+    }
+
+    fn founds(&self, _: &Arrived<'_>) -> bool {
+        self.found
+    }
+
+    fn erase_stream(&mut self, _: &Connection, _: &StreamId) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn erase_entry(&mut self, _: &Connection, _: &Arrived<'_>) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn let_go(&mut self, _: &Connection, _: &StreamId) -> Result<(), StoreError> {
+        Ok(())
+    }
+}
+
+/// What somebody else than the author sends: how many are new, and how many are put off.
+fn resupply(hub: &Hub, entry: &IngestEntry, found: bool) -> (u32, u32) {
+    let entries = vec![(entry.entry.clone(), entry.id, entry.key)];
+    let hub = SqliteHub::new(&hub.conn);
+    let taken = hub.take_in(start(), entries, &mut Records { found }).unwrap();
+    (taken.fresh, taken.put_off)
+}
+
+#[test]
+fn what_others_bring_passes_the_gates_of_its_author() {
+    let (mut north, mut south, mut stranger) = (Edge::new(1), Edge::new(2), Edge::new(3));
+    let hub = Hub::new(&north, &south);
+    let first = north.write(Compartment::Vitals);
+    assert_eq!(resupply(&hub, &first, false), (0, 1), "nobody knows whose record it is");
+    assert_eq!(resupply(&hub, &stranger.write(Compartment::Vitals), true), (0, 1), "not enrolled");
+    assert_eq!(resupply(&hub, &first, true), (1, 0));
+    assert_eq!(resupply(&hub, &first, true), (0, 0), "once");
+    assert_eq!(replication::hub::resupplied(&hub.conn).unwrap(), 1);
+    // The record is the author's, whoever brought it: others may not write there.
+    let foreign = south.write(Compartment::Vitals);
+    let withheld = Verdict::Quarantined(WithheldReason::NoAccess);
+    assert_eq!(hub.take(&hub.south, foreign), [withheld]);
+    replication::hub::verify(&hub.conn, &mut |_| {}).unwrap();
+    // Its author names its place when it comes.
+    assert_eq!(hub.take(&hub.north, first), []);
+    assert_eq!(replication::hub::resupplied(&hub.conn).unwrap(), 0);
+    replication::hub::verify(&hub.conn, &mut |_| {}).unwrap();
+}
+
+#[test]
+fn a_header_without_its_payload_is_taken_when_its_author_can_bring_no_more() {
+    let (mut north, south) = (Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    let first = north.write(Compartment::Vitals);
+    assert_eq!(resupply(&hub, &first, true), (1, 0));
+    let mut second = north.write(Compartment::Vitals);
+    let mut bare = second.entry.get().clone();
+    bare.payload = Payload::Withheld(WithheldReason::NoAccess);
+    second.entry = Signed::new(bare).verify(&second.key).unwrap();
+    assert_eq!(resupply(&hub, &second, true), (0, 1));
+    SqliteHub::new(&hub.conn).shut_out(start(), hub.north.site).unwrap();
+    assert_eq!(resupply(&hub, &second, true), (1, 0));
 }

@@ -41,6 +41,7 @@ pub(crate) struct Own {
 pub(crate) struct Copy {
     pub(crate) ids: Vec<EntryId>,
     pub(crate) digest: SetDigest,
+    pub(crate) entries: BTreeMap<EntryId, (Entry, ChainKey)>,
     chains: Chains,
     idx: u64,
     version: u32,
@@ -59,6 +60,8 @@ pub(crate) struct EdgeStore {
     pub(crate) log: BTreeMap<OutboxCursor, Own>,
     pub(crate) foreign: BTreeMap<StreamId, Copy>,
     pub(crate) unconfirmed: BTreeMap<StreamId, StreamPosition>,
+    /// Own entries that came back and that the hub may have lost since.
+    pub(crate) returned: BTreeMap<EntryId, (Entry, ChainKey)>,
     incarnation: Option<u64>,
     /// What the hub said is on a second medium, in the order in which it said so.
     pub(crate) durable: Vec<(Epoch, u64)>,
@@ -89,6 +92,7 @@ impl EdgeStore {
             log: BTreeMap::new(),
             foreign: BTreeMap::new(),
             unconfirmed: BTreeMap::new(),
+            returned: BTreeMap::new(),
             incarnation: None,
             durable: Vec::new(),
             knows_nobody: false,
@@ -221,6 +225,10 @@ impl EdgeStore {
                 self.granted.extend(grants);
                 EdgeReply::StoredGrants { number }
             }
+            EdgeOp::ReadReturned
+            | EdgeOp::NoteReturnedOffered
+            | EdgeOp::ReadIds { .. }
+            | EdgeOp::ReadHeld { .. } => self.mend(op),
             EdgeOp::ForgetAcks(positions) => {
                 for position in positions {
                     let known = self.unconfirmed.get(&position.stream);
@@ -330,6 +338,7 @@ impl EdgeStore {
             match ReplayGuard::admit(entry, &copy.chains.past(&header)) {
                 Ok(fresh) => {
                     let id = fresh.get().id();
+                    copy.entries.insert(id, (fresh.into_inner(), key));
                     copy.chains.insert(&header, id);
                     copy.ids.push(id);
                     copy.digest.insert(&id);

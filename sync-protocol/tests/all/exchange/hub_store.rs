@@ -12,7 +12,9 @@ use sync_protocol::message::{Purge, StreamPosition, StreamState, Verdict};
 use sync_protocol::purge::PurgeReceipt;
 use sync_protocol::ranges::Ranges;
 use sync_protocol::standing::{Fit, ReceivedOf};
-use sync_protocol::{ChainKey, Entry, EntryId, Epoch, NodeId, ReplayGuard, SetDigest, StreamId};
+use sync_protocol::{
+    ChainKey, Entry, EntryId, Epoch, Header, NodeId, ReplayGuard, SetDigest, StreamId,
+};
 
 use super::chains::Chains;
 use super::edge_store::class_of;
@@ -25,7 +27,7 @@ pub(crate) struct Row {
 }
 
 impl Row {
-    fn run_entry(&self) -> RunEntry {
+    pub(crate) fn run_entry(&self) -> RunEntry {
         RunEntry { id: self.id, entry: self.entry.clone(), key: self.key }
     }
 }
@@ -35,7 +37,15 @@ pub(crate) struct Stream {
     /// Position 1 comes first.
     pub(crate) rows: Vec<Row>,
     digest: SetDigest,
-    chains: Chains,
+    pub(crate) chains: Chains,
+}
+
+impl Stream {
+    pub(crate) fn push(&mut self, header: &Header, id: EntryId, entry: Entry, key: ChainKey) {
+        self.chains.insert(header, id);
+        self.digest.insert(&id);
+        self.rows.push(Row { id, entry, key });
+    }
 }
 
 #[derive(Debug, Default)]
@@ -53,6 +63,8 @@ pub(crate) struct HubStore {
     pub(crate) aside: Vec<(NodeId, u64, Verdict)>,
     /// Copies of a node that were turned away.
     pub(crate) copies: BTreeSet<NodeId>,
+    /// Streams that a reconciliation started over.
+    pub(crate) restarted: Vec<StreamId>,
     /// It came back from a backup.
     pub(crate) wants_report: bool,
     /// Terms that edges do not have yet, in the order in which they are read.
@@ -145,6 +157,10 @@ impl HubStore {
                 }
                 HubReply::PurgeSettled(receipt.purged.stream)
             }
+            HubOp::ReadHeld | HubOp::Settle(_) | HubOp::Lacking(_) | HubOp::TakeIn(_) => {
+                let (reply, grew) = self.mend(peer, op);
+                return (Some(reply), grew);
+            }
             HubOp::Live { .. } => return (None, false),
         };
         (Some(reply), false)
@@ -217,7 +233,7 @@ impl HubStore {
     }
 
     /// What others than `peer` wrote, up to a position.
-    fn foreign(&self, peer: NodeId, stream: &StreamId, up_to: u64) -> SetDigest {
+    pub(crate) fn foreign(&self, peer: NodeId, stream: &StreamId, up_to: u64) -> SetDigest {
         let mut digest = SetDigest::EMPTY;
         let rows = self.streams.get(stream).map_or(&[][..], |stream| &stream.rows);
         let rows = rows.iter().take(usize::try_from(up_to).unwrap());
@@ -235,9 +251,7 @@ impl HubStore {
             match ReplayGuard::admit(entry, &stream.chains.past(&header)) {
                 Ok(fresh) => {
                     let before = stream.rows.len() as u64;
-                    stream.chains.insert(&header, id);
-                    stream.digest.insert(&id);
-                    stream.rows.push(Row { id, entry: fresh.into_inner(), key });
+                    stream.push(&header, id, fresh.into_inner(), key);
                     // The author needs nothing back: at the head before, it counts as at the head now.
                     if let Some(acked) = self.subscriptions.get_mut(&(peer, header.stream))
                         && *acked == before

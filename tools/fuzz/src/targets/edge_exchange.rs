@@ -198,6 +198,13 @@ impl Storage {
                 number,
                 fresh: script.flip().then(|| u32::try_from(entries.len()).unwrap_or(0)),
             },
+            // What follows from these has a target of its own.
+            EdgeOp::ReadReturned => EdgeReply::Returned(Vec::new()),
+            EdgeOp::NoteReturnedOffered => EdgeReply::Noted,
+            EdgeOp::ReadIds { streams, .. } => {
+                EdgeReply::Ids { ids: Vec::new(), streams: streams.len(), after: 0 }
+            }
+            EdgeOp::ReadHeld { ids, .. } => EdgeReply::Held { entries: Vec::new(), of: ids.len() },
             EdgeOp::ReadFeed { .. } if script.byte() == 0xff => EdgeReply::Failed,
             EdgeOp::ReadFeed { .. } => EdgeReply::Feed {
                 total: SetDigest::from_parts(script.number(), &[script.byte(); 32]),

@@ -151,6 +151,11 @@ fn answer(script: &mut Script<'_>, op: HubOp) -> HubReply {
         HubOp::Report { .. } => HubReply::Reported,
         HubOp::ReadGrants => HubReply::Grants(several(script, talker::grant)),
         HubOp::Granted(_) => HubReply::Granted,
+        // What leads to these has a target of its own.
+        HubOp::ReadHeld => HubReply::Held(Vec::new()),
+        HubOp::Settle(_) => HubReply::Settled { restarted: Vec::new() },
+        HubOp::Lacking(_) => HubReply::Lacking(Vec::new()),
+        HubOp::TakeIn(_) => HubReply::TakenIn { fresh: 0, put_off: 0 },
         HubOp::Purged(receipt) => HubReply::PurgeSettled(receipt.purged.stream),
         HubOp::Live { .. } => HubReply::Failed,
     }

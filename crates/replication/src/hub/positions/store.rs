@@ -35,6 +35,9 @@ const ORDER_UNKNOWN: &str = "
     SELECT ?1, no, (SELECT base_version FROM hub_meta), 2, 0, zeroblob(32), class, 0, ?3
     FROM stream WHERE id = ?2
     ON CONFLICT (stream, node) DO NOTHING";
+const SUB_OF_NODE: &str = "
+    SELECT stream.no, sub.foreign_count, sub.foreign_sum
+    FROM stream JOIN sub ON sub.stream = stream.no WHERE sub.node = ?1 AND stream.id = ?2";
 const SUBS_OF_NODE: &str = "
     SELECT stream.no, stream.id, sub.foreign_count, sub.foreign_sum, stream.count
     FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.node = ?1";
@@ -133,6 +136,32 @@ pub(in crate::hub) fn rewind(
     let lost = foreign_between(conn, node, sub.stream, to, sub.acked)?;
     let foreign = sub.foreign.minus(&lost);
     set_sub(conn, node, &sub, to, &foreign)
+}
+
+/// Starts a stream over. Where the node `holds` one that it may not have, it is to let it go.
+pub(in crate::hub) fn restart(
+    conn: &Connection,
+    now: Timestamp,
+    node: &Node,
+    stream: &StreamId,
+    holds: bool,
+) -> Result<(), StoreError> {
+    if holds {
+        let order = params![node.no, stream.bytes(), now.millis()];
+        conn.prepare_cached(ORDER_UNKNOWN)?.execute(order)?;
+    }
+    let found = conn
+        .prepare_cached(SUB_OF_NODE)?
+        .query_row(params![node.no, stream.bytes()], |row| {
+            Ok((row.get::<_, i64>(0)?, digest_from(row, 1, 2)?))
+        })
+        .optional()?;
+    let Some((stream, held)) = found else { return Ok(()) };
+    conn.prepare_cached(ORDER_AGAIN)?.execute(params![stream, node.no])?;
+    let nothing = SetDigest::EMPTY.sum_bytes();
+    conn.prepare_cached(SET_SUB)?.execute(params![stream, node.no, 0, 0, nothing, true])?;
+    let feed = node_feed(conn, node.no)?;
+    set_node_feed(conn, node.no, &feed.minus(&held))
 }
 
 pub(in crate::hub) fn restart_differing(

@@ -21,7 +21,8 @@ const FEEDS: &str = "SELECT no, feed_count, feed_sum FROM enrolled_node AS node"
 const RECEIVED: &str = concat!(
     "SELECT origin_epoch.node, origin_epoch.received,
         (SELECT count(*) FROM entry JOIN chain ON chain.no = entry.chain
-         WHERE entry.epoch = origin_epoch.epoch AND chain.origin IN ",
+         WHERE entry.epoch = origin_epoch.epoch
+             AND entry.no NOT IN (SELECT entry FROM resupplied) AND chain.origin IN ",
     keys_of_node!("node.key"),
     ")
     FROM origin_epoch JOIN enrolled_node AS node ON node.no = origin_epoch.node"

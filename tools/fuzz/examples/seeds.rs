@@ -457,7 +457,7 @@ fn headers() -> Vec<Vec<u8>> {
 fn reconciliations() -> Vec<Vec<u8>> {
     let held = |from: u8, to: u8| {
         let state = |number: u8| StreamState {
-            stream: sync_protocol::StreamId { subject: [number; 16], generation: 0, ..stream() },
+            stream: StreamId { subject: [number; 16], generation: 0, ..stream() },
             count: 1,
             sum: [number; 16],
         };

@@ -99,7 +99,7 @@ mod tests {
         check(&request(), tls(5), tls(4), Err(Refusal::BadProof));
         check(&request(), tls(3), tls(5), Err(Refusal::BadProof));
         let thief = RotateRequest::sign(&[9; 32], &NEW, &tls(3), &tls(4));
-        let of_another = RotateRequest { old_node_key: node_id(&OLD).0, ..thief.clone() };
+        let of_another = RotateRequest { old_node_key: node_id(&OLD).0, ..thief };
         check(&of_another, tls(3), tls(4), Err(Refusal::BadProof));
         let unasked = RotateRequest { new_node_key: tls(7), ..request() };
         check(&unasked, tls(3), tls(4), Err(Refusal::BadProof));

@@ -31,15 +31,28 @@ pub fn quarantine<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), E
     Ok(())
 }
 
-/// Writes the entries and frames that were set aside here, with the reason, the newest first. The
-/// entry's name is the same in the list of the clinic that wrote it.
+/// Writes the entries and frames that were set aside here, with the reason, the newest first; also those
+/// that were taken again or discarded since, if `all`. The entry's name is the same in the list of the
+/// clinic that wrote it.
 ///
 /// # Errors
 ///
 /// [`ExportError`].
-pub fn set_aside<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), ExportError> {
-    out.row(["at", "node", "site", "epoch", "position", "entry_id", "reason", "bytes"])?;
-    for aside in replication::ledger::quarantined(conn, ROWS_MAX)? {
+pub fn set_aside<W: Write>(
+    conn: &Connection,
+    all: bool,
+    out: &mut Csv<W>,
+) -> Result<(), ExportError> {
+    out.row([
+        "at", "node", "site", "epoch", "position", "entry_id", "reason", "bytes", "id", "state",
+        "settled", "why",
+    ])?;
+    let found = if all {
+        replication::ledger::ever_quarantined(conn, ROWS_MAX)?
+    } else {
+        replication::ledger::quarantined(conn, ROWS_MAX)?
+    };
+    for aside in found {
         let site = directory::store::sites::site_of_node(conn, &aside.origin.0)?;
         let name = match site {
             Some(site) => directory::store::sites::site_name(conn, site)?,
@@ -54,6 +67,10 @@ pub fn set_aside<W: Write>(conn: &Connection, out: &mut Csv<W>) -> Result<(), Ex
             &aside.id.map(|id| id.to_string()).unwrap_or_default(),
             &aside.reason,
             &aside.bytes.to_string(),
+            &aside.no.to_string(),
+            aside.standing.word(),
+            &aside.settled_at.map(|at| at.to_string()).unwrap_or_default(),
+            &aside.settled_why,
         ])?;
     }
     Ok(())

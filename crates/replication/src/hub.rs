@@ -7,6 +7,7 @@ mod greeting;
 mod ingest;
 mod positions;
 mod purge;
+pub mod quarantine;
 mod restored;
 pub(crate) mod sqlite;
 pub(crate) mod store;

@@ -24,6 +24,7 @@ pub const LEDGER: Room = Room {
     scripts: &[
         ("V1__ledger", include_str!("../migrations/V1__ledger.sql")),
         ("V2__ledger_branches", include_str!("../migrations/V2__ledger_branches.sql")),
+        ("V3__ledger_quarantine", include_str!("../migrations/V3__ledger_quarantine.sql")),
     ],
 };
 

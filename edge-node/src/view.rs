@@ -8,7 +8,7 @@ use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
-use pages::{BackupHealth, Provide, View};
+use pages::{BackupHealth, Provide, SetAsideHealth, View};
 use store::{Connection, StoreError};
 use sync_protocol::NodeId;
 use sync_status::SyncState;
@@ -114,6 +114,15 @@ impl Provide for EdgeView {
 
     async fn backup(&self) -> Option<BackupHealth> {
         Some(crate::backup::health(&self.node).await)
+    }
+
+    async fn set_aside(&self) -> Option<SetAsideHealth> {
+        let read = self.node.readers.read(|conn| {
+            let [open, _, discarded] = replication::ledger::quarantine::standings(conn)?;
+            let (_, readings) = vitals::store::totals(conn)?;
+            Ok::<_, StoreError>(SetAsideHealth { open: open + readings.quarantined, discarded })
+        });
+        read.await.ok()
     }
 
     async fn metrics(&self) -> Option<String> {

@@ -158,6 +158,9 @@ enum QuarantineVerb {
         /// Why, in one line.
         #[arg(long, value_name = "TEXT")]
         reason: String,
+        /// Who decides; the account that this is typed in, if left out.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
     },
 }
 
@@ -280,7 +283,10 @@ fn quarantine(data: &Path, verb: QuarantineVerb) -> Result<(), RunError> {
         QuarantineVerb::Show { id, payload: None } => Quarantine::Show { no: id },
         QuarantineVerb::Show { id, payload: Some(file) } => return payload(data, id, &file),
         QuarantineVerb::Retry { id, .. } => Quarantine::Retry { no: id },
-        QuarantineVerb::Discard { id, reason } => Quarantine::Discard { no: id, reason },
+        QuarantineVerb::Discard { id, reason, by } => {
+            let by = by.unwrap_or_else(host::account::of_caller);
+            Quarantine::Discard { no: id, by, reason }
+        }
     };
     tell(data, Command::Quarantine(question))
 }

@@ -3,6 +3,7 @@
 mod alerts;
 mod copies;
 mod csv_file;
+mod inspected;
 mod quarantine;
 mod refs;
 mod verification;
@@ -11,6 +12,7 @@ mod vitals;
 pub use self::alerts::alerts;
 pub use self::copies::copies;
 pub use self::csv_file::{Csv, ExportError};
+pub use self::inspected::inspected;
 pub use self::quarantine::{not_taken, quarantine, set_aside};
 pub use self::verification::{NotSound, verification};
 pub use self::vitals::{Tails, vitals};

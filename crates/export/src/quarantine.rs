@@ -45,7 +45,7 @@ pub fn set_aside<W: Write>(
 ) -> Result<(), ExportError> {
     out.row([
         "at", "node", "site", "epoch", "position", "entry_id", "reason", "bytes", "id", "state",
-        "settled", "why",
+        "settled", "by", "why",
     ])?;
     let found = if all {
         replication::ledger::ever_quarantined(conn, ROWS_MAX)?
@@ -70,6 +70,7 @@ pub fn set_aside<W: Write>(
             &aside.no.to_string(),
             aside.standing.word(),
             &aside.settled_at.map(|at| at.to_string()).unwrap_or_default(),
+            &aside.settled_by,
             &aside.settled_why,
         ])?;
     }

@@ -5,7 +5,7 @@ use host::database::{ReadError, WriteError};
 use replication::ledger::quarantine::{self, Inspected};
 use replication::ledger::{AsideError, LedgerError};
 use serde::{Deserialize, Serialize};
-use sync_protocol::Class;
+use vocab::Decision;
 use workflows::apply_fact::{NO_SITE, Rooms};
 
 use crate::node::Hub;
@@ -38,6 +38,8 @@ pub enum Quarantine {
     Discard {
         /// Its number.
         no: i64,
+        /// Who decided.
+        by: String,
         /// Why.
         reason: String,
     },
@@ -46,7 +48,9 @@ pub enum Quarantine {
 pub(super) async fn perform(hub: &Hub, question: Quarantine) -> Result<Answer, Refusal> {
     match question {
         Quarantine::List { all } => Ok(super::export::quarantine(hub, all)),
-        Quarantine::Show { no } => inspect(hub, no).await.map(|found| text(&found).into()),
+        Quarantine::Show { no } => {
+            inspect(hub, no).await.map(|found| export::inspected(&found).into())
+        }
         Quarantine::Payload { no } => {
             let found = inspect(hub, no).await?;
             if found.aside.standing == quarantine::Standing::Open {
@@ -62,64 +66,15 @@ pub(super) async fn perform(hub: &Hub, question: Quarantine) -> Result<Answer, R
                 .into())
         }
         Quarantine::Retry { no: None } => retry_all(hub).await,
-        Quarantine::Discard { no, reason } => discard(hub, no, reason).await,
+        Quarantine::Discard { no, by, reason } => {
+            discard(hub, no, Decision::new(&by, &reason).map_err(Refusal::because)?).await
+        }
     }
 }
 
 async fn inspect(hub: &Hub, no: i64) -> Result<Inspected, Refusal> {
     let read = hub.readers.read(move |conn| quarantine::inspect(conn, no)).await;
     read.map_err(|error: ReadError<AsideError>| Refusal::because(error))
-}
-
-/// Nothing of a payload is decoded: it may be a patient's, and it may be hostile.
-fn text(found: &Inspected) -> String {
-    let aside = &found.aside;
-    let mut text = format!(
-        "number      {} ({})\nset aside   {}\nauthor      {}, start {:?}, position {}\nreason      {}: {}\n\
-         length      {} bytes\nblake3      {}\n",
-        aside.no,
-        aside.standing.word(),
-        aside.at,
-        aside.origin.short(),
-        aside.epoch,
-        aside.oseq,
-        aside.reason,
-        aside.sentence(),
-        aside.bytes,
-        hex(&found.hash),
-    );
-    if let Some(id) = &aside.id {
-        text.push_str(&format!("entry       {id}\n"));
-    }
-    if let Some(waiting) = &found.held {
-        let header = &waiting.entry.header;
-        let kind = vocab::FactKind::from_number(header.kind);
-        let class: Class = replication::streams::class(&header.stream);
-        text.push_str(&format!(
-            "kind        {} ({}), in a stream of class {class:?}\n",
-            kind.map_or("unknown", vocab::FactKind::name),
-            header.kind,
-        ));
-    }
-    if let Some(at) = aside.settled_at {
-        text.push_str(&format!("settled     {at} {}\n", aside.settled_why));
-    } else {
-        let first = found.raw.get(..FIRST_BYTES).unwrap_or(&found.raw);
-        text.push_str(&format!("first bytes {}\n", hex(first)));
-        text.push_str(if found.held.is_some() {
-            "retry       possible: its header is held\n"
-        } else {
-            "retry       not possible: no stream holds its header\n"
-        });
-    }
-    text
-}
-
-/// So many bytes tell a form from another and give away little.
-const FIRST_BYTES: usize = 16;
-
-fn hex(bytes: &[u8]) -> String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 async fn retry(hub: &Hub, no: i64) -> Result<(), WriteError<AsideError>> {
@@ -134,6 +89,9 @@ async fn retry(hub: &Hub, no: i64) -> Result<(), WriteError<AsideError>> {
     hub.sessions.wake(&wake);
     Ok(())
 }
+
+/// Reasons that an answer tells one by one; the list has them all.
+const STAYS_TOLD_MAX: u64 = 100;
 
 /// One by one, so that clinics need not wait for all of them.
 async fn retry_all(hub: &Hub) -> Result<Answer, Refusal> {
@@ -153,7 +111,9 @@ async fn retry_all(hub: &Hub) -> Result<Answer, Refusal> {
             }
             Err(WriteError::Refused(reason)) => {
                 count += 1;
-                stays.push_str(&format!("{reason}\n"));
+                if count <= STAYS_TOLD_MAX {
+                    stays.push_str(&format!("{reason}\n"));
+                }
             }
             Err(error) => return Err(Refusal::because(error)),
         }
@@ -161,10 +121,10 @@ async fn retry_all(hub: &Hub) -> Result<Answer, Refusal> {
     Ok(format!("{taken} taken, {count} stay set aside\n{stays}").into())
 }
 
-async fn discard(hub: &Hub, no: i64, reason: String) -> Result<Answer, Refusal> {
+async fn discard(hub: &Hub, no: i64, decision: Decision) -> Result<Answer, Refusal> {
     let now = hub.clock.now();
     hub.writer
-        .write(move |conn, _| quarantine::discard(conn, now, no, &reason))
+        .write(move |conn, _| quarantine::discard(conn, now, no, &decision))
         .await
         .map_err(|error: WriteError<AsideError>| Refusal::because(error))?;
     Ok(format!("number {no} is discarded: its bytes are deleted, the rest stays as evidence\n")

@@ -59,11 +59,19 @@ fn what_was_set_aside_is_looked_at_taken_again_or_given_up() {
     assert_eq!(counts(&world), [1, 1, 0]);
 
     check_broken_input(hub);
-    hub.tell(&["quarantine", "discard", "2", "--reason", "test traffic of a vendor"]);
+    hub.tell(&[
+        "quarantine",
+        "discard",
+        "2",
+        "--reason",
+        "test traffic of a vendor",
+        "--by",
+        "ana",
+    ]);
     assert_eq!(counts(&world), [0, 1, 1]);
     assert_eq!(hub.tell(&["quarantine"]).lines().count(), 1, "nothing is open");
     let all = hub.tell(&["quarantine", "list", "--all"]);
-    assert!(all.contains(",discarded,") && all.contains("test traffic of a vendor"), "{all}");
+    assert!(all.contains(",discarded,") && all.contains(",ana,test traffic of a vendor"), "{all}");
     let shown = hub.tell(&["quarantine", "show", "2"]);
     assert!(shown.contains("test traffic of a vendor") && !shown.contains("ffff"), "{shown}");
     for settled in ["1", "2"] {

@@ -82,7 +82,9 @@ const STATUS: &str = "
     SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM stream),
            (SELECT count(*) FROM quarantine WHERE state = 0), (SELECT count(*) FROM fork_alarm),
            (SELECT count(*) FROM quarantine WHERE state = 1),
-           (SELECT count(*) FROM quarantine WHERE state = 2)";
+           (SELECT count(*) FROM quarantine WHERE state = 2),
+           (SELECT count(*) FROM fork_alarm WHERE NOT EXISTS (
+               SELECT 1 FROM quarantine WHERE entry_id = fork_alarm.offered_id AND state <> 0))";
 const NODE_STATUS: &str = "
     SELECT node.site_name, node.key, node.last_seen, node.joined_at, node.feed_count,
            (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1),
@@ -126,6 +128,8 @@ pub struct HubStatus {
     pub discarded: u64,
     /// Positions with two histories.
     pub forks: u64,
+    /// Of those, the ones whose second history no person has settled yet.
+    pub forks_open: u64,
 }
 
 /// How one site stands.
@@ -568,6 +572,7 @@ pub fn status(conn: &Connection) -> Result<HubStatus, StoreError> {
             forks: at(3)?,
             taken_again: at(4)?,
             discarded: at(5)?,
+            forks_open: at(6)?,
         })
     })?;
     Ok(status)

@@ -4,7 +4,7 @@ mod store;
 
 use ::store::{Connection, StoreError};
 use sync_protocol::{ChainKey, Entry, EntryId, Epoch, NodeId, Payload, Signed};
-use vocab::Timestamp;
+use vocab::{Decision, Timestamp};
 
 use super::LedgerError;
 use crate::edge::arrived;
@@ -12,9 +12,6 @@ use crate::materialize::MaterializeError;
 use crate::{Materialize, Refusal};
 
 pub use store::{ever_quarantined, quarantined};
-
-/// Longest reason that is kept with what is discarded, in bytes.
-pub const REASON_BYTES_MAX: usize = 500;
 
 /// How a thing that was set aside stands.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -70,6 +67,8 @@ pub struct SetAside {
     pub standing: Standing,
     /// When it was taken again or discarded.
     pub settled_at: Option<Timestamp>,
+    /// Who discarded it.
+    pub settled_by: String,
     /// Why it was discarded, in the words of who did.
     pub settled_why: String,
 }
@@ -142,9 +141,6 @@ pub enum AsideError {
     /// The room refused it again.
     #[error("number {0} stays set aside: {1}")]
     Refused(i64, Refusal),
-    /// A discarded thing needs a reason.
-    #[error("a reason is needed, of at most {REASON_BYTES_MAX} bytes, in one line")]
-    Reason,
     /// The ledger or its database.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
@@ -186,13 +182,14 @@ pub fn inspect(conn: &Connection, no: i64) -> Result<Inspected, AsideError> {
 /// # Errors
 ///
 /// [`AsideError`]; then nothing changed.
-pub fn discard(conn: &Connection, now: Timestamp, no: i64, reason: &str) -> Result<(), AsideError> {
-    let reason = reason.trim();
-    if reason.is_empty() || reason.len() > REASON_BYTES_MAX || reason.contains(char::is_control) {
-        return Err(AsideError::Reason);
-    }
+pub fn discard(
+    conn: &Connection,
+    now: Timestamp,
+    no: i64,
+    decision: &Decision,
+) -> Result<(), AsideError> {
     let found = open(conn, no)?;
-    settle(conn, &found, Standing::Discarded, now, reason)
+    settle(conn, &found, Standing::Discarded, now, Some(decision))
 }
 
 fn open(conn: &Connection, no: i64) -> Result<Inspected, AsideError> {
@@ -208,10 +205,10 @@ fn settle(
     found: &Inspected,
     standing: Standing,
     now: Timestamp,
-    why: &str,
+    decision: Option<&Decision>,
 ) -> Result<(), AsideError> {
     let stamp = (found.aside.bytes, found.hash);
-    Ok(store::settle(conn, found.aside.no, standing, now, why, stamp)?)
+    Ok(store::settle(conn, found.aside.no, standing, now, decision, stamp)?)
 }
 
 /// Hands a payload to its room once more. When the room takes it, it is back in the ledger and the
@@ -244,7 +241,7 @@ pub(crate) fn take_again(
             MaterializeError::Refused(refusal) => AsideError::Refused(no, refusal),
             MaterializeError::Store(error) => error.into(),
         })?;
-        settle(conn, &found, Standing::Taken, now, "")
+        settle(conn, &found, Standing::Taken, now, None)
     })?;
     Ok(waiting)
 }
@@ -270,5 +267,5 @@ pub(crate) fn taken(conn: &Connection, now: Timestamp, id: &EntryId) -> Result<(
     let Some((no, Standing::Open)) = store::number_of(conn, id)? else { return Ok(()) };
     let Some(store::Found { aside, raw, .. }) = store::find(conn, no)? else { return Ok(()) };
     let stamp = (aside.bytes, *blake3::hash(&raw).as_bytes());
-    Ok(store::settle(conn, no, Standing::Taken, now, "", stamp)?)
+    Ok(store::settle(conn, no, Standing::Taken, now, None, stamp)?)
 }

@@ -12,7 +12,7 @@ use sync_protocol::entry::WithheldReason;
 use sync_protocol::exchange::{Applied, EdgeOp, EdgeReply, IngestEntry, StoredRun};
 use sync_protocol::message::{StreamPosition, Verdict};
 use sync_protocol::{Signed, StreamId};
-use vocab::Compartment;
+use vocab::{Compartment, Decision};
 
 use crate::edge::Anything;
 use crate::release::{Edge, Hub, start, vitals};
@@ -187,22 +187,58 @@ fn what_was_written_without_permission_is_taken_once_it_is_given_and_not_before(
 #[test]
 fn what_is_given_up_leaves_its_evidence_and_not_its_bytes() {
     let (hub, ..) = acknowledged_without();
-    for bad in ["", "  \t", "two\nlines", &"x".repeat(501)] {
-        let error = discard(&hub.conn, start(), 1, bad).unwrap_err();
-        assert!(matches!(error, AsideError::Reason), "{bad}: {error}");
-    }
+    let decision = Decision::new("ana", "a test of the vendor's").unwrap();
     let before = inspect(&hub.conn, 1).unwrap();
-    discard(&hub.conn, start(), 1, "a test of the vendor's").unwrap();
+    discard(&hub.conn, start(), 1, &decision).unwrap();
     let after = inspect(&hub.conn, 1).unwrap();
     assert_eq!((after.hash, after.aside.bytes), (before.hash, before.aside.bytes));
     assert_eq!((after.raw.len(), after.aside.standing), (0, Standing::Discarded));
+    assert_eq!(after.aside.settled_by, "ana");
     assert_eq!(after.aside.settled_why, "a test of the vendor's");
     assert_eq!(standings(&hub.conn).unwrap(), [0, 0, 1]);
-    let again = discard(&hub.conn, start(), 1, "again").unwrap_err();
+    let again = discard(&hub.conn, start(), 1, &decision).unwrap_err();
     assert!(matches!(again, AsideError::Settled(1, Standing::Discarded)), "{again}");
     let retried = hub::quarantine::retry(&hub.conn, start(), 1, &mut Anything).unwrap_err();
     assert!(matches!(retried, AsideError::Settled(1, Standing::Discarded)), "{retried}");
-    let unknown = discard(&hub.conn, start(), 2, "nothing").unwrap_err();
+    let unknown = discard(&hub.conn, start(), 2, &decision).unwrap_err();
     assert!(matches!(unknown, AsideError::Unknown(2)), "{unknown}");
     sound(&hub);
+}
+
+#[test]
+fn a_hub_that_came_back_from_a_backup_sends_what_is_taken_under_a_version_above_all_earlier_ones() {
+    let (hub, south, entry, before) = acknowledged_without();
+    let conn = &hub.conn;
+    conn.execute_batch("INSERT OR IGNORE INTO hub_meta (one, incarnation) VALUES (1, 7)").unwrap();
+    hub::begin_again(conn, start(), 8).unwrap();
+    hub::leave_safe_mode(conn, start(), "a test").unwrap();
+    hub::quarantine::retry(conn, start(), 1, &mut Anything).unwrap();
+    // Under the version of the life before, it says nothing of what is sent now.
+    acknowledge(&hub, before);
+    let run = run_to_south(&hub).unwrap();
+    assert!(run.version > before.version + 65_536, "{} after {}", run.version, before.version);
+    let position = apply(&south, run, &mut Anything);
+    assert!(payload_of(&south.conn, &entry.id).unwrap().is_some());
+    acknowledge(&hub, position);
+    assert!(run_to_south(&hub).is_none());
+    sound(&hub);
+}
+
+#[test]
+fn a_fork_that_a_person_settled_stays_on_record_and_waits_for_nobody() {
+    let (mut north, mut twin, south) = (Edge::new(1), Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Vitals)), []);
+    twin.write(Compartment::Identity);
+    assert_eq!(hub.take(&hub.north, twin.write(Compartment::Vitals)), [Verdict::Fork]);
+    let counts = |hub: &Hub| {
+        let status = hub::status(&hub.conn).unwrap();
+        (status.forks, status.forks_open, status.quarantined, status.discarded)
+    };
+    assert_eq!(counts(&hub), (1, 1, 1, 0));
+    let stays = hub::quarantine::retry(&hub.conn, start(), 1, &mut Anything).unwrap_err();
+    assert!(matches!(stays, AsideError::NoPlace(1, _)), "{stays}");
+    let decision = Decision::new("ana", "the old machine was found and is off").unwrap();
+    discard(&hub.conn, start(), 1, &decision).unwrap();
+    assert_eq!(counts(&hub), (1, 0, 0, 1));
 }

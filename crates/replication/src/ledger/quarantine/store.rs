@@ -3,7 +3,7 @@
 use ::store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use sync_protocol::{EntryId, Epoch, NodeId};
-use vocab::Timestamp;
+use vocab::{Decision, Timestamp};
 
 use super::{SetAside, Standing, Waiting};
 use crate::ledger::store::{StoredEntry, entry_columns, entry_from};
@@ -13,7 +13,8 @@ macro_rules! aside_columns {
     () => {
         "quarantine.no, quarantine.at, quarantine.origin, quarantine.epoch, quarantine.oseq, \
          quarantine.entry_id, quarantine.reason, coalesce(quarantine.raw_len, \
-         length(quarantine.raw)), quarantine.state, quarantine.settled_at, quarantine.settled_why"
+         length(quarantine.raw)), quarantine.state, quarantine.settled_at, quarantine.settled_by, \
+         quarantine.settled_why"
     };
 }
 
@@ -30,8 +31,8 @@ const ONE: &str = concat!(
     ", quarantine.raw, quarantine.raw_hash FROM quarantine WHERE quarantine.no = ?1"
 );
 const SETTLE: &str = "
-    UPDATE quarantine SET state = ?2, settled_at = ?3, settled_why = ?4, raw_len = ?5, raw_hash = ?6,
-        raw = x''
+    UPDATE quarantine SET state = ?2, settled_at = ?3, settled_by = ?4, settled_why = ?5, raw_len = ?6,
+        raw_hash = ?7, raw = x''
     WHERE no = ?1 AND state = 0";
 const NUMBER_OF: &str = "SELECT no, state FROM quarantine WHERE entry_id = ?1";
 const COUNTS: &str = "
@@ -66,7 +67,8 @@ fn aside_from(row: &Row<'_>) -> rusqlite::Result<SetAside> {
         bytes: row.get::<_, i64>(7)?.cast_unsigned(),
         standing: standing(row.get(8)?),
         settled_at: row.get::<_, Option<i64>>(9)?.map(Timestamp::from_millis),
-        settled_why: row.get(10)?,
+        settled_by: row.get(10)?,
+        settled_why: row.get(11)?,
     })
 }
 
@@ -105,7 +107,7 @@ pub(super) fn find(conn: &Connection, no: i64) -> Result<Option<Found>, StoreErr
     let found = conn
         .prepare_cached(ONE)?
         .query_row([no], |row| {
-            Ok(Found { aside: aside_from(row)?, raw: row.get(11)?, hash: row.get(12)? })
+            Ok(Found { aside: aside_from(row)?, raw: row.get(12)?, hash: row.get(13)? })
         })
         .optional()?;
     Ok(found)
@@ -117,14 +119,15 @@ pub(super) fn settle(
     no: i64,
     standing: Standing,
     now: Timestamp,
-    why: &str,
+    decision: Option<&Decision>,
     (length, hash): (u64, [u8; 32]),
 ) -> Result<(), StoreError> {
     conn.prepare_cached(SETTLE)?.execute(params![
         no,
         standing.number(),
         now.millis(),
-        why,
+        decision.map_or("", Decision::by),
+        decision.map_or("", Decision::why),
         length.cast_signed(),
         hash
     ])?;

@@ -22,6 +22,7 @@ pub mod judge;
 pub mod cache;
 pub mod history;
 pub mod intake;
+pub mod quarantine;
 pub mod receipt;
 pub mod segment;
 pub mod store;

@@ -40,7 +40,7 @@ pub(super) fn export(node: &Node, what: What, patient: Option<String>) -> Answer
 
 /// Readings that wait for a person.
 pub(super) fn quarantine(node: &Node) -> Answer {
-    pieces(node, export::quarantine)
+    pieces(node, |conn, out| export::quarantine(conn, false, out))
 }
 
 /// Entries that the hub refused or set aside, with its reasons.

@@ -11,12 +11,14 @@ pub mod edit_patient;
 pub mod error;
 pub mod grant_consent;
 mod queue;
+mod raise;
 pub mod record_batch;
 pub mod register_patient;
 pub mod revoke_consent;
 pub mod schema;
 mod seal;
 pub mod seal_due;
+mod seal_full;
 pub mod state;
 
 pub use error::WorkflowError;

@@ -9,6 +9,7 @@ mod devices;
 mod export;
 mod join;
 mod patients;
+mod quarantine;
 mod status;
 
 use std::path::PathBuf;
@@ -22,6 +23,7 @@ pub use consents::ConsentRow;
 pub use devices::DeviceRow;
 pub use export::What;
 pub use patients::PatientRow;
+pub use quarantine::{BadName, Name, Quarantine};
 
 /// Rows of a bulk command in one question; the command line splits longer files. At 200 bytes a row
 /// a question stays below the 64 KiB that one may have.
@@ -111,8 +113,8 @@ pub enum Command {
         /// Of whom; everybody if left out.
         patient: Option<String>,
     },
-    /// Readings that wait for a person, as CSV.
-    Quarantine,
+    /// Readings and entries that were set aside.
+    Quarantine(Quarantine),
     /// Entries that the hub did not simply take, as CSV.
     Refused,
     /// Check everything that is held.
@@ -167,7 +169,7 @@ pub async fn perform(node: &Node, command: Command) -> Result<Answer, Refusal> {
         }
         Command::ConsentList { patient_ref } => consents::list(node, patient_ref).await,
         Command::Export { what, patient } => Ok(export::export(node, what, patient)),
-        Command::Quarantine => Ok(export::quarantine(node)),
+        Command::Quarantine(question) => quarantine::perform(node, question).await,
         Command::Refused => Ok(export::refused(node)),
         Command::Verify => Ok(verify(node)),
         Command::Backup { to } => backup::backup(node, to).await,

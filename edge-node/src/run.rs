@@ -4,7 +4,9 @@ use std::fs::File;
 use std::io::{self, Read, Write};
 use std::path::{Path, PathBuf};
 
-use edge_node::commands::{Command, ConsentRow, DeviceRow, PatientRow, ROWS_MAX, perform};
+use edge_node::commands::{
+    Command, ConsentRow, DeviceRow, PatientRow, Quarantine, ROWS_MAX, perform,
+};
 use edge_node::node::{Node, StartError};
 use edge_node::rows::{BadTable, TABLE_BYTES_MAX, read_rows};
 use edge_node::server::{ServeError, serve};
@@ -13,7 +15,7 @@ use host::control::{AskError, NotWritten, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use serde::de::DeserializeOwned;
 
-use crate::args::{Args, ConsentVerb, Details, DeviceVerb, PatientVerb, Verb};
+use crate::args::{Args, ConsentVerb, Details, DeviceVerb, PatientVerb, QuarantineVerb, Verb};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -123,7 +125,7 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         Verb::Flush => vec![Command::Flush],
         Verb::Sites => vec![Command::Sites],
         Verb::Export { what, patient } => vec![Command::Export { what, patient }],
-        Verb::Quarantine => vec![Command::Quarantine],
+        Verb::Quarantine { verb } => vec![Command::Quarantine(quarantine(verb))],
         Verb::Refused => vec![Command::Refused],
         Verb::Verify => vec![Command::Verify],
         Verb::Device(DeviceVerb::Add { name: device_id, kind }) => {
@@ -163,6 +165,19 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
             vec![Command::ConsentList { patient_ref }]
         }
     })
+}
+
+fn quarantine(verb: Option<QuarantineVerb>) -> Quarantine {
+    match verb {
+        None => Quarantine::List { entries: false, all: false },
+        Some(QuarantineVerb::List { entries, all }) => Quarantine::List { entries, all },
+        Some(QuarantineVerb::Show { id: name }) => Quarantine::Show { name },
+        Some(QuarantineVerb::Retry { id: name, .. }) => Quarantine::Retry { name },
+        Some(QuarantineVerb::Discard { id: name, reason, by }) => {
+            let by = by.unwrap_or_else(host::account::of_caller);
+            Quarantine::Discard { name, by, reason }
+        }
+    }
 }
 
 fn patient(details: Details) -> PatientRow {

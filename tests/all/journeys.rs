@@ -6,5 +6,6 @@ mod commands;
 mod copies;
 mod links;
 mod patients;
+mod quarantine;
 mod restored_hub;
 mod roads;

@@ -4,6 +4,7 @@ pub(crate) mod store;
 
 mod apply;
 mod purge;
+pub mod quarantine;
 mod verify;
 
 use ::store::Connection;

@@ -14,6 +14,7 @@ mod queue;
 mod raise;
 pub mod record_batch;
 pub mod register_patient;
+pub mod retry_readings;
 pub mod revoke_consent;
 pub mod schema;
 mod seal;

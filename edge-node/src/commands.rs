@@ -15,6 +15,7 @@ mod status;
 use std::path::PathBuf;
 
 use host::control::{Answer, Refusal};
+use replication::ledger::VerifyError;
 use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
@@ -184,7 +185,13 @@ fn verify(node: &Node) -> Answer {
     let me = node.key;
     Answer::streamed(&node.readers, move |conn, mut out| {
         ::export::verification(conn, &mut out, |conn, progress| {
-            replication::edge::verify(conn, &me, progress)
+            let checked = replication::edge::verify(conn, &me, progress)?;
+            if !vitals::quarantine::adds_up(conn)? {
+                let place = "readings".to_owned();
+                let wrong = "the sums of what was set aside and settled are not those of its rows";
+                return Err(VerifyError::Record { place, wrong });
+            }
+            Ok(checked)
         })
     })
 }

@@ -105,6 +105,9 @@ fn a_reading_that_was_set_aside_is_looked_at_judged_again_or_given_up() {
     let status = home.status();
     assert_eq!(SUMS.map(|name| number(&status, &["readings", name])), [3, 1, 0, 2, 1]);
     assert!(home.tell(&["verify"]).contains("everything holds"));
+    let lost = "UPDATE vitals_total SET discarded = discarded - 1, accepted = accepted + 1";
+    home.database().execute_batch(lost).unwrap();
+    assert!(home.refused(&["verify"]).contains("readings: the sums of what was set aside"));
 }
 
 fn check_shown(home: &Home) {

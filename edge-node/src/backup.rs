@@ -3,19 +3,15 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use host::Shutdown;
-use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
+use host::backup::{About, Backup, BackupError, Cause, Keys, Made};
 use host::control::Answer;
 use pages::BackupHealth;
 use store::Connection;
 use workflows::schema;
 
 use crate::node::Node;
-
-/// How often it is looked whether a backup is due. They are minutes apart at least.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whose backups those with these keys are.
 #[must_use]
@@ -31,30 +27,7 @@ pub(crate) async fn make(node: &Node, to: Option<PathBuf>) -> Result<Made<()>, B
 
 /// Makes backups as often as the settings want, until `shutdown`.
 pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.requested() => return,
-        }
-        if !node.backups.is_due(&node.clock).await {
-            continue;
-        }
-        // One that is broken off here is unfinished, and the next one removes it.
-        tokio::select! {
-            made = make(&node, None) => match made {
-                Ok(made) => {
-                    let bytes = made.backup.manifest.bytes;
-                    tracing::info!(seq = made.backup.manifest.number, bytes, "a backup was made");
-                }
-                // Somebody asked for one at this moment.
-                Err(BackupError::Running) => {}
-                Err(error) => tracing::warn!(%error, reason = error.word(), "a backup failed"),
-            },
-            () = shutdown.requested() => return,
-        }
-    }
+    host::backup::run(&node.backups, &node.clock, shutdown, async || make(&node, None).await).await;
 }
 
 /// How backups stand, for whatever watches the program.
@@ -73,14 +46,7 @@ pub(crate) fn drill(
     from: Option<PathBuf>,
     keys: Option<PathBuf>,
 ) -> Result<Answer, BackupError> {
-    let from = from.or_else(|| node.backups.folder().map(Path::to_owned));
-    let order = Drill {
-        from: from.ok_or(BackupError::NoFolder)?,
-        keys,
-        data: node.backups.data().to_owned(),
-        about: node.backups.about().clone(),
-        now: node.clock.now(),
-    };
+    let order = node.backups.drill(from, keys, node.clock.now())?;
     let me = node.key;
     Ok(Answer::streamed(&node.readers, move |live, mut out| {
         host::backup::drill(

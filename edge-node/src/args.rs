@@ -4,7 +4,7 @@ use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Parser, Subcommand};
-use edge_node::commands::What;
+use edge_node::commands::{Name, What};
 
 /// The clinic's server: takes readings from devices, works without a network, and syncs with its
 /// hub when there is one.
@@ -96,8 +96,11 @@ pub(crate) enum Verb {
         #[arg(long, value_name = "NUMBER")]
         patient: Option<String>,
     },
-    /// Readings set aside here, with their reasons, as CSV.
-    Quarantine,
+    /// What was set aside here: list it, look at one, judge it again, give it up.
+    Quarantine {
+        #[command(subcommand)]
+        verb: Option<QuarantineVerb>,
+    },
     /// Entries that the hub refused or set aside, with its reasons, as CSV.
     Refused,
     /// Make a backup now, beside the running program: where the settings say, or in another folder.
@@ -157,6 +160,45 @@ pub(crate) enum BundleVerb {
         /// The summary as one JSON object, for programs.
         #[arg(long)]
         json: bool,
+    },
+}
+
+/// What can be done with what was set aside.
+#[derive(Debug, Subcommand)]
+pub(crate) enum QuarantineVerb {
+    /// Readings that are open, with their reasons, as CSV; what is done when nothing is said.
+    List {
+        /// Entries of others whose content was not taken, instead of readings.
+        #[arg(long)]
+        entries: bool,
+        /// Also what was taken again or discarded.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Everything about one.
+    Show {
+        /// Its name, the column id of the list, such as r7 or e3.
+        id: Name,
+    },
+    /// Judge again by today's rules, such as after a patient was registered or after an upgrade.
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["id", "all"])))]
+    Retry {
+        /// Its name.
+        id: Option<Name>,
+        /// All that are open.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Delete what one says. Device or author, times, who decided and why stay as evidence.
+    Discard {
+        /// Its name.
+        id: Name,
+        /// Why, in one line.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who decides; the account that this is typed in, if left out.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
     },
 }
 

@@ -3,10 +3,9 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
 use host::Shutdown;
-use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
+use host::backup::{About, Backup, BackupError, Cause, Keys, Made};
 use host::control::Answer;
 use pages::BackupHealth;
 use store::Connection;
@@ -14,9 +13,6 @@ use sync_protocol::NodeId;
 use workflows::schema;
 
 use crate::node::Node;
-
-/// How often it is looked whether a backup is due. They are minutes apart at least.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whose backups those with these keys are: a node keeps the name of its first key.
 #[must_use]
@@ -33,30 +29,11 @@ pub(crate) async fn make(node: &Node, to: Option<PathBuf>) -> Result<Made<()>, B
 
 /// Makes backups as often as the settings want, until `shutdown`.
 pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.requested() => return,
-        }
-        if !node.backups.is_due(&node.clock).await {
-            continue;
-        }
-        // One that is broken off here is unfinished, and the next one removes it.
-        tokio::select! {
-            made = make(&node, None) => match made {
-                Ok(made) => {
-                    let bytes = made.backup.manifest.bytes;
-                    tracing::info!(seq = made.backup.manifest.number, bytes, "a backup was made");
-                }
-                // Somebody asked for one at this moment.
-                Err(BackupError::Running) => {}
-                Err(error) => tracing::warn!(%error, reason = error.word(), "a backup failed"),
-            },
-            () = shutdown.requested() => return,
-        }
-    }
+    let make = || {
+        let node = Arc::clone(&node);
+        async move { make(&node, None).await }
+    };
+    host::backup::run(&node.backups, &node.clock, shutdown, make).await;
 }
 
 /// How backups stand, for whatever watches the program.
@@ -75,14 +52,7 @@ pub(crate) fn drill(
     from: Option<PathBuf>,
     keys: Option<PathBuf>,
 ) -> Result<Answer, BackupError> {
-    let from = from.or_else(|| node.backups.folder().map(Path::to_owned));
-    let order = Drill {
-        from: from.ok_or(BackupError::NoFolder)?,
-        keys,
-        data: node.backups.data().to_owned(),
-        about: node.backups.about().clone(),
-        now: node.clock.now(),
-    };
+    let order = node.backups.drill(from, keys, node.clock.now())?;
     let (me, own) = (node.key(), Keys::of_folder(node.backups.data())?);
     Ok(Answer::streamed(&node.readers, move |live, mut out| {
         host::backup::drill(

@@ -10,12 +10,14 @@ mod emergency;
 mod export;
 mod join;
 mod patients;
+mod quarantine;
 mod status;
 
 use std::path::PathBuf;
 use std::sync::Arc;
 
 use host::control::{Answer, Refusal};
+use replication::ledger::VerifyError;
 use serde::{Deserialize, Serialize};
 
 use crate::node::Node;
@@ -25,6 +27,7 @@ pub use devices::DeviceRow;
 pub use emergency::EmergencyRow;
 pub use export::What;
 pub use patients::PatientRow;
+pub use quarantine::{BadName, Name, Quarantine};
 
 /// Rows of a bulk command in one question; the command line splits longer files. At 200 bytes a row
 /// a question stays below the 64 KiB that one may have.
@@ -120,8 +123,8 @@ pub enum Command {
         /// Of whom; everybody if left out.
         patient: Option<String>,
     },
-    /// Readings that wait for a person, as CSV.
-    Quarantine,
+    /// Readings and entries that were set aside.
+    Quarantine(Quarantine),
     /// Entries that the hub did not simply take, as CSV.
     Refused,
     /// Check everything that is held.
@@ -195,7 +198,7 @@ pub async fn perform(node: &Arc<Node>, command: Command) -> Result<Answer, Refus
         Command::Emergency(row) => emergency::open(node, row).await,
         Command::LockedList => emergency::locked(node),
         Command::Export { what, patient } => Ok(export::export(node, what, patient)),
-        Command::Quarantine => Ok(export::quarantine(node)),
+        Command::Quarantine(question) => quarantine::perform(node, question).await,
         Command::Refused => Ok(export::refused(node)),
         Command::Verify => Ok(verify(node)),
         Command::Backup { to } => backup::backup(node, to).await,
@@ -214,7 +217,13 @@ fn verify(node: &Node) -> Answer {
     let me = node.key();
     Answer::streamed(&node.readers, move |conn, mut out| {
         ::export::verification(conn, &mut out, |conn, progress| {
-            replication::edge::verify(conn, &me, progress)
+            let checked = replication::edge::verify(conn, &me, progress)?;
+            if !vitals::quarantine::adds_up(conn)? {
+                let place = "readings".to_owned();
+                let wrong = "the sums of what was set aside and settled are not those of its rows";
+                return Err(VerifyError::Record { place, wrong });
+            }
+            Ok(checked)
         })
     })
 }

@@ -8,11 +8,13 @@ use replication::edge::EdgeStatus;
 use store::StoreError;
 use sync_status::{Facts, SyncState};
 use transport::Road;
-use vitals::receipt::Tally;
+use vitals::store::Totals;
 use vocab::SiteName;
 
 use crate::node::Node;
-use crate::status_body::{BackupBody, EntriesBody, LinkBody, LockedBody, ReadingsBody, StatusBody};
+use crate::status_body::{
+    BackupBody, EntriesBody, LinkBody, LockedBody, ReadingsBody, SetAsideBody, StatusBody,
+};
 use crate::sync_board::SyncFacts;
 
 /// Figures of one moment.
@@ -20,8 +22,9 @@ use crate::sync_board::SyncFacts;
 pub(crate) struct Overview {
     pub(crate) site: Option<SiteName>,
     pub(crate) entries: EdgeStatus,
-    pub(crate) batches: u64,
-    pub(crate) readings: Tally,
+    pub(crate) readings: Totals,
+    /// Entries of others set aside here: open, taken again, discarded.
+    pub(crate) set_aside: [u64; 3],
     pub(crate) open: vitals::tail::Counts,
     pub(crate) patients: u64,
     /// Copies of what others wrote that may not be opened now.
@@ -48,7 +51,7 @@ impl Overview {
             .read(move |conn| {
                 let hub = directory::store::hub_link::hub_link(conn)?;
                 let entries = replication::edge::status(conn)?;
-                let (batches, readings) = vitals::store::totals(conn)?;
+                let set_aside = replication::ledger::quarantine::standings(conn)?;
                 let facts = Facts {
                     now,
                     joined: hub.is_some(),
@@ -56,7 +59,7 @@ impl Overview {
                     last_attempt_failed: sync.last_attempt_failed,
                     session_open: sync.session_open,
                     pending: entries.pending,
-                    attention: entries.quarantined + entries.refused + entries.held,
+                    attention: entries.quarantined + entries.refused + entries.held + set_aside[0],
                     shut_out: sync.shut_out,
                     second_copy: sync.second_copy,
                     clock_ahead_ms: sync.hub_clock_ahead_ms,
@@ -64,8 +67,8 @@ impl Overview {
                 Ok(Self {
                     site: hub.map(|hub| hub.site_name),
                     entries,
-                    batches,
-                    readings,
+                    readings: vitals::store::totals(conn)?,
+                    set_aside,
                     open: vitals::tail::counts(conn)?,
                     patients: patients::store::count(conn)?,
                     locked: LockedBody::of(&time.locks(conn, site)?),
@@ -108,13 +111,20 @@ impl Overview {
                 foreign,
             },
             readings: ReadingsBody {
-                batches: self.batches,
-                accepted: self.readings.accepted,
-                duplicate: self.readings.duplicate,
-                quarantined: self.readings.quarantined,
-                rejected: self.readings.rejected,
+                batches: self.readings.batches,
+                accepted: self.readings.readings.accepted,
+                duplicate: self.readings.readings.duplicate,
+                quarantined: self.readings.readings.quarantined,
+                discarded: self.readings.discarded,
+                rejected: self.readings.readings.rejected,
+                taken_again: self.readings.taken_again,
                 open: self.open.open_readings,
                 sealed: self.open.sealed_readings,
+            },
+            set_aside: SetAsideBody {
+                open: self.set_aside[0],
+                taken_again: self.set_aside[1],
+                discarded: self.set_aside[2],
             },
             patients: self.patients,
             locked: self.locked,
@@ -159,15 +169,16 @@ impl Overview {
         let rotation =
             self.rotation.as_ref().map_or_else(String::new, |said| format!("keys       {said}\n"));
         let e = &self.entries;
-        let r = &self.readings;
+        let r = &self.readings.readings;
+        let [open, taken_again, discarded] = self.set_aside;
         format!(
             "clinic     {site}\n\
              sync       {} {}\n\
              link       {link}\n\
              entries    {} authored = {} at the hub + {} pending + {} quarantined + {} refused or held\n\
              durable    {durable}\n\
-             from others {} entries\n\
-             readings   {} sent = {} accepted + {} duplicate + {} quarantined + {} rejected, in {} batches\n\
+             from others {} entries; {open} set aside here, {taken_again} taken again, {discarded} discarded\n\
+             readings   {} sent = {} accepted + {} duplicate + {} quarantined + {} discarded + {} rejected, in {} batches\n\
              segments   {} readings sealed in {} segments, {} still open\n\
              patients   {}\n\
              locked     {}\n\
@@ -182,12 +193,13 @@ impl Overview {
             e.quarantined,
             e.refused + e.held,
             e.foreign,
-            r.accepted + r.duplicate + r.quarantined + r.rejected,
+            self.readings.sent(),
             r.accepted,
             r.duplicate,
             r.quarantined,
+            self.readings.discarded,
             r.rejected,
-            self.batches,
+            self.readings.batches,
             self.open.sealed_readings,
             self.open.segments,
             self.open.open_readings,

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use edge_node::commands::{
-    Command, ConsentRow, DeviceRow, EmergencyRow, PatientRow, ROWS_MAX, perform,
+    Command, ConsentRow, DeviceRow, EmergencyRow, PatientRow, Quarantine, ROWS_MAX, perform,
 };
 use edge_node::node::{Node, StartError};
 use edge_node::rows::{BadTable, TABLE_BYTES_MAX, read_rows};
@@ -16,7 +16,9 @@ use host::control::{AskError, NotWritten, Notes, Refusal, ask};
 use host::{Clock, Random, Shutdown};
 use serde::de::DeserializeOwned;
 
-use crate::args::{Args, BundleVerb, ConsentVerb, Details, DeviceVerb, PatientVerb, Verb};
+use crate::args::{
+    Args, BundleVerb, ConsentVerb, Details, DeviceVerb, PatientVerb, QuarantineVerb, Verb,
+};
 
 /// Why a command failed.
 #[derive(Debug, thiserror::Error)]
@@ -137,11 +139,11 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
         Verb::Sites => vec![Command::Sites],
         Verb::RotateKey => vec![Command::RotateKey],
         Verb::Export { what, patient } => vec![Command::Export { what, patient }],
-        Verb::Quarantine => vec![Command::Quarantine],
         Verb::Locked => vec![Command::LockedList],
         Verb::Emergency { patient_ref, reason, because: text, parts, further } => {
             vec![Command::Emergency(EmergencyRow { patient_ref, parts, reason, text, further })]
         }
+        Verb::Quarantine { verb } => vec![Command::Quarantine(quarantine(verb))],
         Verb::Refused => vec![Command::Refused],
         Verb::Verify => vec![Command::Verify],
         Verb::Device(DeviceVerb::Add { name: device_id, kind }) => {
@@ -195,6 +197,19 @@ fn commands(verb: Verb) -> Result<Vec<Command>, RunError> {
             vec![Command::ConsentList { patient_ref }]
         }
     })
+}
+
+fn quarantine(verb: Option<QuarantineVerb>) -> Quarantine {
+    match verb {
+        None => Quarantine::List { entries: false, all: false },
+        Some(QuarantineVerb::List { entries, all }) => Quarantine::List { entries, all },
+        Some(QuarantineVerb::Show { id: name }) => Quarantine::Show { name },
+        Some(QuarantineVerb::Retry { id: name, .. }) => Quarantine::Retry { name },
+        Some(QuarantineVerb::Discard { id: name, reason, by }) => {
+            let by = by.unwrap_or_else(host::account::of_caller);
+            Quarantine::Discard { name, by, reason }
+        }
+    }
 }
 
 fn patient(details: Details) -> PatientRow {

@@ -16,6 +16,8 @@ pub(crate) struct StatusBody {
     pub(crate) entries: EntriesBody,
     /// Readings that devices sent.
     pub(crate) readings: ReadingsBody,
+    /// Entries of others whose content was set aside here.
+    pub(crate) set_aside: SetAsideBody,
     /// Patients known here.
     pub(crate) patients: u64,
     /// Parts of records that other clinics wrote and may not be opened now.
@@ -100,16 +102,30 @@ pub(crate) struct EntriesBody {
     pub(crate) foreign: u64,
 }
 
-/// Readings that devices sent.
+/// Readings that devices sent: `sent = accepted + duplicate + quarantined + discarded + rejected`.
 #[derive(Clone, Debug, Serialize)]
 pub(crate) struct ReadingsBody {
     pub(crate) batches: u64,
     pub(crate) accepted: u64,
     pub(crate) duplicate: u64,
+    /// Set aside and waiting for a person.
     pub(crate) quarantined: u64,
+    /// Set aside and given up by a person.
+    pub(crate) discarded: u64,
     pub(crate) rejected: u64,
+    /// Of those accepted, how many were set aside before.
+    pub(crate) taken_again: u64,
     pub(crate) open: u64,
     pub(crate) sealed: u64,
+}
+
+/// Entries of others whose content was set aside here.
+#[derive(Clone, Debug, Serialize)]
+pub(crate) struct SetAsideBody {
+    /// Waiting for a person.
+    pub(crate) open: u64,
+    pub(crate) taken_again: u64,
+    pub(crate) discarded: u64,
 }
 
 /// The connection to the hub since this process started.

@@ -8,7 +8,7 @@ use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
-use pages::{BackupHealth, Provide, View};
+use pages::{BackupHealth, Provide, SetAsideHealth, View};
 use replication::edge::lease::Locks;
 use replication::ledger::signing_keys;
 use store::{Connection, StoreError};
@@ -74,7 +74,8 @@ impl EdgeView {
 impl Provide for EdgeView {
     async fn view(&self) -> Option<View> {
         let overview = Overview::read(&self.node).await.ok()?;
-        let entries = overview.entries;
+        let (entries, readings) = (overview.entries, overview.readings.readings);
+        let [aside, _, given_up] = overview.set_aside;
         let counted = self.node.counts.read();
         let title = overview.site.as_ref().map_or("Cairn clinic", |name| name.as_str());
         Some(View {
@@ -98,15 +99,18 @@ impl Provide for EdgeView {
                 None => overview.backup.trouble(),
             },
             figures: vec![
-                ("readings accepted", overview.readings.accepted),
-                ("repeats", overview.readings.duplicate),
-                ("set aside", overview.readings.quarantined),
-                ("rejected", overview.readings.rejected),
+                ("readings accepted", readings.accepted),
+                ("repeats", readings.duplicate),
+                ("set aside, to be settled", readings.quarantined),
+                ("set aside, given up", overview.readings.discarded),
+                ("rejected", readings.rejected),
                 ("readings not sealed yet", overview.open.open_readings),
                 ("critical alerts, not late", overview.open_critical),
                 ("alerts in all", overview.alerts.all()),
                 ("patients", overview.patients),
                 ("entries from other clinics", entries.foreign),
+                ("of those set aside, to be settled", aside),
+                ("of those set aside, given up", given_up),
                 ("batches refused since start", counted.refused_batches),
                 ("parts of records locked", {
                     let locked = overview.locked;
@@ -134,10 +138,22 @@ impl Provide for EdgeView {
         Some(crate::backup::health(&self.node).await)
     }
 
+    async fn set_aside(&self) -> Option<SetAsideHealth> {
+        let read = self.node.readers.read(|conn| {
+            let [open, _, discarded] = replication::ledger::quarantine::standings(conn)?;
+            let totals = vitals::store::totals(conn)?;
+            Ok::<_, StoreError>(SetAsideHealth {
+                open: open + totals.readings.quarantined,
+                discarded: discarded + totals.discarded,
+            })
+        });
+        read.await.ok()
+    }
+
     async fn metrics(&self) -> Option<String> {
         let overview = Overview::read(&self.node).await.ok()?;
         let (entries, readings, counted) =
-            (overview.entries, overview.readings, self.node.counts.read());
+            (overview.entries, overview.readings.readings, self.node.counts.read());
         let mut metrics = Metrics::default();
         metrics.figure("edge_pending_entries", "Entries that wait for the hub", entries.pending);
         metrics.figures(
@@ -158,8 +174,15 @@ impl Provide for EdgeView {
                 ("accepted", readings.accepted),
                 ("duplicate", readings.duplicate),
                 ("quarantined", readings.quarantined),
+                ("discarded", overview.readings.discarded),
                 ("rejected", readings.rejected),
             ],
+        );
+        let [open, taken_again, discarded] = overview.set_aside;
+        metrics.figures(
+            "edge_entries_set_aside",
+            "Entries of others whose content was set aside here, by how they stand",
+            [("open", open), ("taken-again", taken_again), ("discarded", discarded)],
         );
         metrics.figure(
             "edge_refused_batches",
@@ -338,16 +361,19 @@ fn value_table(
 }
 
 fn quarantine_table(conn: &Connection, limit: u32) -> Result<Table, StoreError> {
-    let rows = vitals::store::quarantined(conn, limit)?.into_iter().map(|waiting| Row {
-        cells: vec![
-            waiting.patient.as_str().to_owned(),
-            name_of(&waiting.code.to_string()).to_owned(),
-            format!("{} {}", waiting.value, waiting.unit.as_str()),
-            waiting.device.to_string(),
-            waiting.reason.word().to_owned(),
-        ],
-        mark: Mark::None,
-    });
+    let open = vitals::quarantine::list(conn, false, limit)?.into_iter();
+    let rows = open.filter_map(|mut waiting| Some((waiting.contents.take()?, waiting))).map(
+        |(contents, waiting)| Row {
+            cells: vec![
+                contents.patient.as_str().to_owned(),
+                name_of(&waiting.code.to_string()).to_owned(),
+                format!("{} {}", contents.value, waiting.unit.as_str()),
+                waiting.device.to_string(),
+                waiting.reason.word().to_owned(),
+            ],
+            mark: Mark::None,
+        },
+    );
     Ok(Table {
         heading: "Set aside",
         caption: "Readings that could be read and were not trusted; the newest first".to_owned(),

@@ -3,9 +3,8 @@
 use std::io::Write;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::Duration;
 
-use host::backup::{About, Backup, BackupError, Cause, Drill, Keys, Made};
+use host::backup::{About, Backup, BackupError, Cause, Keys, Made};
 use host::control::Answer;
 use host::{Random, Shutdown};
 use pages::BackupHealth;
@@ -16,9 +15,6 @@ use vocab::Timestamp;
 use workflows::schema;
 
 use crate::node::Hub;
-
-/// How often it is looked whether a backup is due. They are minutes apart at least.
-const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 /// Whose backups those with these keys are.
 #[must_use]
@@ -44,30 +40,11 @@ pub(crate) async fn make(hub: &Hub, to: Option<PathBuf>) -> Result<Made<Vec<Mark
 
 /// Makes backups as often as the settings want, until `shutdown`.
 pub(crate) async fn run(hub: Arc<Hub>, shutdown: Shutdown) {
-    let mut ticks = tokio::time::interval(LOOK_EVERY);
-    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
-    loop {
-        tokio::select! {
-            _ = ticks.tick() => {}
-            () = shutdown.requested() => return,
-        }
-        if !hub.backups.is_due(&hub.clock).await {
-            continue;
-        }
-        // One that is broken off here is unfinished, and the next one removes it.
-        tokio::select! {
-            made = make(&hub, None) => match made {
-                Ok(made) => {
-                    let bytes = made.backup.manifest.bytes;
-                    tracing::info!(seq = made.backup.manifest.number, bytes, "a backup was made");
-                }
-                // Somebody asked for one at this moment.
-                Err(BackupError::Running) => {}
-                Err(error) => tracing::warn!(%error, reason = error.word(), "a backup failed"),
-            },
-            () = shutdown.requested() => return,
-        }
-    }
+    let make = || {
+        let hub = Arc::clone(&hub);
+        async move { make(&hub, None).await }
+    };
+    host::backup::run(&hub.backups, &hub.clock, shutdown, make).await;
 }
 
 /// How backups stand, for whatever watches the program.
@@ -86,14 +63,7 @@ pub(crate) fn drill(
     from: Option<PathBuf>,
     keys: Option<PathBuf>,
 ) -> Result<Answer, BackupError> {
-    let from = from.or_else(|| hub.backups.folder().map(Path::to_owned));
-    let order = Drill {
-        from: from.ok_or(BackupError::NoFolder)?,
-        keys,
-        data: hub.backups.data().to_owned(),
-        about: hub.backups.about().clone(),
-        now: hub.clock.now(),
-    };
+    let order = hub.backups.drill(from, keys, hub.clock.now())?;
     let (now, incarnation) = (hub.clock.now(), hub.random.number());
     Ok(Answer::streamed(&hub.readers, move |live, mut out| {
         host::backup::drill(

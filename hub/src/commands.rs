@@ -4,6 +4,7 @@ mod backup;
 mod erase;
 mod export;
 mod invite;
+mod quarantine;
 mod safe_mode;
 mod shut_out;
 mod status;
@@ -17,6 +18,7 @@ use serde::{Deserialize, Serialize};
 use crate::node::Hub;
 
 pub use export::What;
+pub use quarantine::Quarantine;
 
 /// A question to a hub.
 #[derive(Clone, Debug, Serialize, Deserialize)]
@@ -41,10 +43,10 @@ pub enum Command {
         /// Of what.
         what: What,
     },
-    /// Entries and frames that were set aside, as CSV.
-    Quarantine,
     /// Records that clinics opened in an emergency, as CSV.
     Emergencies,
+    /// Entries and frames that were set aside.
+    Quarantine(Quarantine),
     /// Copies that clinics may still hold although access has ended, as CSV.
     Copies,
     /// Let a site's node in no more, from this moment.
@@ -116,8 +118,8 @@ pub async fn perform(hub: &Arc<Hub>, command: Command) -> Result<Answer, Refusal
             invite::invite(hub, &site, advertise.as_deref(), qr).await
         }
         Command::Export { what } => Ok(export::export(hub, what)),
-        Command::Quarantine => Ok(export::quarantine(hub)),
         Command::Emergencies => Ok(export::emergencies(hub)),
+        Command::Quarantine(question) => quarantine::perform(hub, question).await,
         Command::Copies => Ok(export::copies(hub)),
         Command::LeaveSafeMode { reason } => safe_mode::leave(hub, &reason).await,
         Command::ShutOut { site } => shut_out::shut_out(hub, &site).await,

@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::net::SocketAddr;
+use std::os::unix::fs::OpenOptionsExt as _;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
@@ -10,7 +11,7 @@ use clap::{Parser, Subcommand};
 use host::backup::{BackupError, Keys};
 use host::control::{AskError, NotWritten, Notes, Refusal, ask};
 use host::{Clock, Random, Shutdown};
-use hub::commands::{Command, What, perform};
+use hub::commands::{Command, Quarantine, What, perform};
 use hub::node::{Hub, StartError};
 use hub::server::{Addresses, ServeError, serve};
 
@@ -73,10 +74,13 @@ enum Verb {
         /// Which list.
         what: What,
     },
-    /// Entries and frames set aside, with their reasons, as CSV.
-    Quarantine,
     /// Records that clinics opened in an emergency, the newest first, as CSV.
     Emergencies,
+    /// Entries and frames set aside: list them, look at one, try again, give up.
+    Quarantine {
+        #[command(subcommand)]
+        verb: Option<QuarantineVerb>,
+    },
     /// Let a site's node in no more: its connection is cut, and its keys are never taken again.
     ShutOut {
         /// The site's name.
@@ -181,6 +185,45 @@ enum EraseVerb {
     List,
 }
 
+#[derive(Debug, Subcommand)]
+enum QuarantineVerb {
+    /// What is open, with its reason, as CSV; what is done when nothing is said.
+    List {
+        /// Also what was taken again or discarded.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Everything about one but its contents.
+    Show {
+        /// Its number, the column id of the list.
+        id: i64,
+        /// Write the bytes as they came to this new file, which only you can read. They may be a
+        /// patient's, and they may be hostile to what opens them.
+        #[arg(long, value_name = "FILE")]
+        payload: Option<PathBuf>,
+    },
+    /// Hand a payload to its room again, after an upgrade or after access was granted.
+    #[command(group(clap::ArgGroup::new("which").required(true).args(["id", "all"])))]
+    Retry {
+        /// Its number.
+        id: Option<i64>,
+        /// All that are open.
+        #[arg(long)]
+        all: bool,
+    },
+    /// Delete the bytes of one. Who, when and why stay as evidence.
+    Discard {
+        /// Its number.
+        id: i64,
+        /// Why, in one line.
+        #[arg(long, value_name = "TEXT")]
+        reason: String,
+        /// Who decides; the account that this is typed in, if left out.
+        #[arg(long, value_name = "NAME")]
+        by: Option<String>,
+    },
+}
+
 #[derive(Debug, thiserror::Error)]
 enum RunError {
     #[error(transparent)]
@@ -201,6 +244,8 @@ enum RunError {
     Runtime(#[source] io::Error),
     #[error("writing the answer")]
     Output(#[source] io::Error),
+    #[error("{} cannot be written; it must be a new file", .0.display())]
+    Payload(PathBuf, #[source] io::Error),
     #[error("an empty path leads nowhere")]
     Path(#[source] io::Error),
 }
@@ -243,8 +288,10 @@ fn run(args: Args) -> Result<(), RunError> {
         }
         Verb::Status { json } => tell(&data, Command::Status { json }),
         Verb::Export { what } => tell(&data, Command::Export { what }),
-        Verb::Quarantine => tell(&data, Command::Quarantine),
         Verb::Emergencies => tell(&data, Command::Emergencies),
+        Verb::Quarantine { verb } => {
+            quarantine(&data, verb.unwrap_or(QuarantineVerb::List { all: false }))
+        }
         Verb::LeaveSafeMode { reason } => tell(&data, Command::LeaveSafeMode { reason }),
         Verb::ShutOut { site } => tell(&data, Command::ShutOut { site }),
         Verb::Bundle(BundleVerb::Export { site, file, also, json }) => {
@@ -305,16 +352,42 @@ fn absolute_file(path: &Path) -> Result<PathBuf, RunError> {
     std::path::absolute(path).map_err(RunError::Path)
 }
 
+fn quarantine(data: &Path, verb: QuarantineVerb) -> Result<(), RunError> {
+    let question = match verb {
+        QuarantineVerb::List { all } => Quarantine::List { all },
+        QuarantineVerb::Show { id, payload: None } => Quarantine::Show { no: id },
+        QuarantineVerb::Show { id, payload: Some(file) } => return payload(data, id, &file),
+        QuarantineVerb::Retry { id, .. } => Quarantine::Retry { no: id },
+        QuarantineVerb::Discard { id, reason, by } => {
+            let by = by.unwrap_or_else(host::account::of_caller);
+            Quarantine::Discard { no: id, by, reason }
+        }
+    };
+    tell(data, Command::Quarantine(question))
+}
+
+/// Writes the bytes of what was set aside to a file that only its owner can read.
+fn payload(data: &Path, no: i64, file: &Path) -> Result<(), RunError> {
+    let mut bytes = Vec::new();
+    tell_to(data, Command::Quarantine(Quarantine::Payload { no }), &mut bytes)?;
+    let cannot = |error| RunError::Payload(file.to_owned(), error);
+    let mut options = std::fs::OpenOptions::new();
+    let mut opened = options.write(true).create_new(true).mode(0o600).open(file).map_err(cannot)?;
+    opened.write_all(&bytes).and_then(|()| opened.sync_all()).map_err(cannot)?;
+    let text = format!("wrote {} bytes to {}\n", bytes.len(), file.display());
+    io::stdout().lock().write_all(text.as_bytes()).map_err(RunError::Output)
+}
+
 /// Asks the running program, or does it here when none runs.
 fn tell(data: &Path, command: Command) -> Result<(), RunError> {
     let mut answer = io::stdout().lock();
     if let Command::BundleExport { .. } | Command::BundleImport { .. } = command {
-        return ask_or_do(data, command, &mut Notes::new(&mut answer, io::stderr()));
+        return tell_to(data, command, &mut Notes::new(&mut answer, io::stderr()));
     }
-    ask_or_do(data, command, &mut answer)
+    tell_to(data, command, &mut answer)
 }
 
-fn ask_or_do(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
+fn tell_to(data: &Path, command: Command, out: &mut impl Write) -> Result<(), RunError> {
     match ask(&host::folder::control_socket(data), &command, out) {
         Ok(_) => out.flush().map_err(RunError::Output),
         Err(AskError::NotRunning) => here(data, command, out),

@@ -78,6 +78,8 @@ impl Overview {
             streams: self.held.streams,
             patients: self.patients,
             quarantined: self.held.quarantined,
+            taken_again: self.held.taken_again,
+            discarded: self.held.discarded,
             forks: self.held.forks,
             alerts: self.alerts.all(),
             durable: self.backup.sentence(),
@@ -104,7 +106,7 @@ impl Overview {
             "held        {} entries in {} streams, of {} patients\n\
              durable     {} entries of clinics are on a second medium\n\
              backup      {}\n\
-             quarantine  {} set aside, {} forked positions\n\
+             quarantine  {} set aside, {} taken again, {} discarded, {} forked positions\n\
              alerts      {} ({} critical)\n",
             self.held.entries,
             self.held.streams,
@@ -112,6 +114,8 @@ impl Overview {
             self.durable,
             self.backup.sentence(),
             self.held.quarantined,
+            self.held.taken_again,
+            self.held.discarded,
             self.held.forks,
             self.alerts.all(),
             self.alerts.critical,

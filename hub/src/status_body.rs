@@ -11,8 +11,12 @@ pub(crate) struct StatusBody {
     pub(crate) streams: u64,
     /// Patients whose identity is held.
     pub(crate) patients: u64,
-    /// Entries and frames set aside for an operator.
+    /// Entries and frames set aside that wait for an operator.
     pub(crate) quarantined: u64,
+    /// Set aside before and taken on a later try.
+    pub(crate) taken_again: u64,
+    /// Set aside before and given up with a reason.
+    pub(crate) discarded: u64,
     /// Positions with two histories.
     pub(crate) forks: u64,
     /// Alerts held.

@@ -6,7 +6,7 @@ use pages::board::{Shown, Source};
 use pages::code_names::name_of;
 use pages::metrics::Metrics;
 use pages::view::{Mark, Row, Table, Tone, short_time};
-use pages::{BackupHealth, Provide, View};
+use pages::{BackupHealth, Provide, SetAsideHealth, View};
 use replication::hub::NodeStatus;
 use store::{Connection, StoreError};
 use sync_status::ago;
@@ -96,7 +96,7 @@ impl Provide for HubView {
         let mut tables = vec![self.site_table(&overview)];
         tables.extend(self.value_tables().await?);
         // What forked is set aside as well.
-        let review = held.quarantined.max(held.forks);
+        let review = held.quarantined.max(held.forks_open);
         Some(View {
             title: "Cairn hub".to_owned(),
             state: match (review, overview.sites.len() as u64) {
@@ -118,7 +118,8 @@ impl Provide for HubView {
                 ("patients", overview.patients),
                 ("alerts", overview.alerts.all()),
                 ("critical alerts in all", overview.alerts.critical),
-                ("set aside", held.quarantined),
+                ("set aside, to be settled", held.quarantined),
+                ("set aside, given up", held.discarded),
                 ("forked positions", held.forks),
                 ("open invitations", overview.invitations.len() as u64),
             ],
@@ -136,12 +137,23 @@ impl Provide for HubView {
         Some(crate::backup::health(&self.hub).await)
     }
 
+    async fn set_aside(&self) -> Option<SetAsideHealth> {
+        let held = self.hub.readers.read(replication::hub::status).await.ok()?;
+        Some(SetAsideHealth { open: held.quarantined, discarded: held.discarded })
+    }
+
     async fn metrics(&self) -> Option<String> {
         let overview = Overview::read(&self.hub).await.ok()?;
         let mut metrics = Metrics::default();
         metrics.figure("hub_entries", "Entries held", overview.held.entries);
         metrics.figure("hub_streams", "Streams held", overview.held.streams);
-        metrics.figure("hub_quarantined", "Entries set aside", overview.held.quarantined);
+        let held = overview.held;
+        metrics.figure("hub_quarantined", "Set aside, to be settled", held.quarantined);
+        metrics.figures(
+            "hub_quarantine_settled",
+            "Set aside before and settled by a person, by how",
+            [("taken-again", held.taken_again), ("discarded", held.discarded)],
+        );
         metrics.figure("hub_forks", "Positions with two histories", overview.held.forks);
         let durable = overview.durable;
         metrics.figure("hub_durable_entries", "Clinics' entries on a second medium", durable);

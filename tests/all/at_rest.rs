@@ -200,7 +200,7 @@ fn read_all(path: &Path, key: &[u8; 32]) -> Option<Vec<u8>> {
     let lists: [List<'_>; 3] = [
         &|csv| export::vitals(&conn, Reader::of_all(site), Tails::Included, None, csv),
         &|csv| export::alerts(&conn, Reader::of_all(site), None, csv),
-        &|csv| export::quarantine(&conn, csv),
+        &|csv| export::quarantine(&conn, true, csv),
     ];
     for list in lists {
         Csv::write_with(&mut all, list).ok()?;

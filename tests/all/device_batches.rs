@@ -68,9 +68,9 @@ fn of_a_hundred_thousand_batches_with_a_fifth_of_repeats_each_reading_counts_onc
     assert!(duplicate + same > BATCHES / 6, "{duplicate} + {same}");
     // What is held is what was accepted, by a count over the tables themselves.
     clinic.flush(BATCHES * 100);
-    let (batches, tally) = vitals::store::totals(&clinic.conn).unwrap();
+    let totals = vitals::store::totals(&clinic.conn).unwrap();
     assert_eq!(
-        (batches, tally.accepted, tally.duplicate),
+        (totals.batches, totals.readings.accepted, totals.readings.duplicate),
         (accepted + duplicate, accepted, duplicate)
     );
     let open = vitals::tail::counts(&clinic.conn).unwrap();

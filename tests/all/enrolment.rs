@@ -1,11 +1,11 @@
 //! Getting in: once, by the right invitation, whatever happens meanwhile.
 
-use std::net::SocketAddr;
+use std::net::{SocketAddr, TcpListener};
 
 use directory::{Invitation, JoinRequest, JoinResponse, Refusal};
 use tests::programs::binaries::Binary;
 use tests::programs::network::{door, folder, invitation};
-use tests::programs::{Home, Serving};
+use tests::programs::{Home, Relay, Serving};
 use transport::{Dialer, LinkProfile, TlsIdentity};
 
 /// A hub, with an invitation.
@@ -129,6 +129,27 @@ fn whoever_guesses_is_soon_not_heard_any_more() {
         panic!("{answer:?}")
     };
     assert!(refusal.to_string().contains("Wait"), "{refusal}");
+}
+
+/// A hub that has too much to do: it takes a connection and says nothing.
+#[test]
+fn whoever_gets_no_answer_asks_again() {
+    let folder = folder();
+    let door = Door::open();
+    let busy = TcpListener::bind("127.0.0.1:0").unwrap();
+    let wire = Relay::to(busy.local_addr().unwrap());
+    wire.block_udp();
+    let line = invitation(&door.home, "south", wire.address());
+    let home = Home::new(Binary::EdgeNode, folder.path(), "south");
+    home.tell(&["init"]);
+    std::thread::scope(|scope| {
+        let joining = scope.spawn(|| home.tell(&["join", &line]));
+        let (first, _) = busy.accept().unwrap();
+        wire.lead_to(door.address());
+        drop(first);
+        assert_eq!(joining.join().unwrap(), "joined the hub as south\n");
+    });
+    assert_eq!(door.sites(), 1);
 }
 
 #[test]

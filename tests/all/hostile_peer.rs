@@ -6,6 +6,7 @@ mod entries;
 mod frames;
 mod payloads;
 mod peer;
+mod quarantine;
 
 use serde_json::Value;
 use tests::programs::binaries::Binary;

@@ -9,6 +9,7 @@ mod erasure;
 mod leases;
 mod links;
 mod patients;
+mod quarantine;
 mod restored_hub;
 mod roads;
 mod rotation;

@@ -14,6 +14,7 @@ mod make;
 mod manifest;
 mod medium;
 mod restore;
+mod schedule;
 mod settings;
 mod state;
 mod unpack;
@@ -25,6 +26,7 @@ pub use generations::{About, Backup, choose};
 pub use keeper::{Keeper, Made};
 pub use manifest::Manifest;
 pub use restore::{Keys, restore};
+pub use schedule::run;
 pub use settings::Settings;
 pub use state::{Good, Standing, State};
 

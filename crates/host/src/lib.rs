@@ -3,6 +3,7 @@
 //!
 //! The only crate that reads a clock or draws randomness; everything else takes them as arguments.
 
+pub mod account;
 pub mod backup;
 pub mod carried;
 pub mod clock;

@@ -13,6 +13,6 @@ pub mod metrics;
 mod router;
 pub mod view;
 
-pub use health::BackupHealth;
+pub use health::{BackupHealth, SetAsideHealth};
 pub use router::{Provide, router};
 pub use view::View;

@@ -15,7 +15,7 @@ use axum::routing::get;
 use crate::View;
 use crate::assets::{SCRIPT, STYLE};
 use crate::guard::only_from_here;
-use crate::health::{self, BackupHealth};
+use crate::health::{self, BackupHealth, SetAsideHealth};
 
 /// Nothing from elsewhere, nothing inline, nobody frames it.
 const POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; \
@@ -30,6 +30,8 @@ pub trait Provide: Send + Sync + 'static {
     fn view(&self) -> impl Future<Output = Option<View>> + Send;
     /// How backups stand, for `/health`.
     fn backup(&self) -> impl Future<Output = Option<BackupHealth>> + Send;
+    /// What was set aside, for `/health`; `None` when the database cannot be read.
+    fn set_aside(&self) -> impl Future<Output = Option<SetAsideHealth>> + Send;
     /// The figures for a monitoring system, as OpenMetrics text; they name no person and no device.
     fn metrics(&self) -> impl Future<Output = Option<String>> + Send;
 }
@@ -68,7 +70,7 @@ async fn health<P: Provide>(State(provider): State<Arc<P>>) -> Response {
         Some(_) => (StatusCode::OK, "ok"),
         None => (StatusCode::SERVICE_UNAVAILABLE, "database unavailable"),
     };
-    let body = health::body(word, provider.backup().await);
+    let body = health::body(word, provider.backup().await, provider.set_aside().await);
     (status, [(CONTENT_TYPE, "application/json")], body).into_response()
 }
 
@@ -122,6 +124,10 @@ mod tests {
 
         async fn backup(&self) -> Option<BackupHealth> {
             Some(BackupHealth { state: "off", age_seconds: None, last_error: None })
+        }
+
+        async fn set_aside(&self) -> Option<SetAsideHealth> {
+            None
         }
 
         async fn metrics(&self) -> Option<String> {

@@ -7,6 +7,7 @@ pub mod bundle;
 pub mod lease;
 mod offer;
 mod purge;
+pub mod quarantine;
 pub mod trusted_time;
 mod verify;
 

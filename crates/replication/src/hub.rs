@@ -11,6 +11,7 @@ mod lease;
 mod mending;
 mod positions;
 mod purge;
+pub mod quarantine;
 mod restored;
 mod rotation;
 pub(crate) mod sqlite;

@@ -2,15 +2,17 @@
 
 pub mod inspect;
 mod links;
+pub mod quarantine;
 pub mod signing_keys;
 pub(crate) mod store;
 pub(crate) mod verify;
 
 pub use store::{
-    AuthoredPayload, HeldEntry, SetAside, counts, for_each_of_kind, newest_of_kind, payload_of,
-    payloads_in, quarantined, rewritten, stream_digest,
+    AuthoredPayload, HeldEntry, counts, for_each_of_kind, newest_of_kind, payload_of, payloads_in,
+    rewritten, stream_digest,
 };
 
+pub use quarantine::{AsideError, SetAside, Standing, ever_quarantined, quarantined};
 pub use verify::{Checked, VerifyError, WrongEntry};
 
 use ::store::StoreError;

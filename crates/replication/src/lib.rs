@@ -28,6 +28,7 @@ pub const LEDGER: Room = Room {
         ("V2__ledger_branches", include_str!("../migrations/V2__ledger_branches.sql")),
         ("V3__ledger_signing_keys", include_str!("../migrations/V3__ledger_signing_keys.sql")),
         ("V4__ledger_erasure", include_str!("../migrations/V4__ledger_erasure.sql")),
+        ("V5__ledger_quarantine", include_str!("../migrations/V5__ledger_quarantine.sql")),
     ],
 };
 

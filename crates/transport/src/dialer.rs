@@ -74,6 +74,23 @@ pub enum DialError {
     Ended(#[from] LinkError),
 }
 
+impl DialError {
+    /// Whether another attempt may go better: nobody answered, the server was busy, slow or stopping,
+    /// or the connection broke. What it refused for good, and what is wrong here, stays so.
+    #[must_use]
+    pub const fn may_pass(&self) -> bool {
+        match self {
+            Self::Unreachable(_) | Self::Busy(_) | Self::Late | Self::Ended(_) => true,
+            Self::Socket(_)
+            | Self::Config(_)
+            | Self::WrongServerKey(_)
+            | Self::Incompatible(_)
+            | Self::Request
+            | Self::AnswerTooLong => false,
+        }
+    }
+}
+
 /// Makes links to servers. Closed when dropped.
 pub struct Dialer {
     endpoint: Endpoint,
@@ -271,5 +288,36 @@ fn not_connected(error: ConnectionError, address: SocketAddr) -> DialError {
         | ConnectionError::Reset
         | ConnectionError::LocallyClosed
         | ConnectionError::CidsExhausted => DialError::Ended(error.into()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[track_caller]
+    fn check(error: &DialError, may_pass: bool) {
+        assert_eq!(error.may_pass(), may_pass, "{error}");
+    }
+
+    #[test]
+    fn another_attempt_helps_against_silence_and_not_against_a_refusal() {
+        let at = SocketAddr::from(([192, 0, 2, 7], 443));
+        for passes in [
+            DialError::Unreachable(at),
+            DialError::Busy(at),
+            DialError::Late,
+            DialError::Ended(LinkError::Forgotten),
+        ] {
+            check(&passes, true);
+        }
+        for stays in [
+            DialError::WrongServerKey(at),
+            DialError::Incompatible(at),
+            DialError::Request,
+            DialError::AnswerTooLong,
+        ] {
+            check(&stays, false);
+        }
     }
 }

@@ -65,17 +65,40 @@ pub fn take_in(
             }
         });
     }
-    let mut is_fresh = history::fresh(conn, cache, device, &accepted, fetch)?.into_iter();
-    let mut still = is_fresh.clone();
-    accepted.retain(|_| still.next().unwrap_or(false));
+    let kept = keep(conn, cache, device, accepted, fetch)?;
+    let mut is_fresh = kept.is_fresh.into_iter();
     for outcome in &mut outcomes {
         if *outcome == Outcome::Accepted && !is_fresh.next().unwrap_or(false) {
             *outcome = Outcome::Duplicate;
         }
     }
-    let open =
-        if accepted.is_empty() { Vec::new() } else { append(conn, cache, device, &accepted)? };
-    Ok(Intake { outcomes: outcomes.into_iter().collect(), fresh: accepted, open })
+    Ok(Intake { outcomes: outcomes.into_iter().collect(), fresh: kept.fresh, open: kept.open })
+}
+
+/// Readings that are believed, without those that were held already.
+pub(crate) struct Kept {
+    /// For each reading that was handed in, whether it is new.
+    pub(crate) is_fresh: Vec<bool>,
+    pub(crate) fresh: Vec<Reading>,
+    pub(crate) open: Vec<OpenTail>,
+}
+
+/// Stores those of `accepted` that are new.
+pub(crate) fn keep(
+    conn: &Connection,
+    cache: &mut IngestCache,
+    device: &DeviceName,
+    accepted: Vec<Reading>,
+    fetch: &mut Fetch<'_>,
+) -> Result<Kept, StoreError> {
+    let is_fresh = history::fresh(conn, cache, device, &accepted, fetch)?;
+    let fresh: Vec<Reading> = accepted
+        .into_iter()
+        .zip(&is_fresh)
+        .filter_map(|(reading, is_fresh)| is_fresh.then_some(reading))
+        .collect();
+    let open = if fresh.is_empty() { Vec::new() } else { append(conn, cache, device, &fresh)? };
+    Ok(Kept { is_fresh, fresh, open })
 }
 
 #[cfg(test)]

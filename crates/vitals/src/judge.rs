@@ -3,6 +3,7 @@
 use vocab::{PatientId, Timestamp};
 
 use crate::batch::{Batch, Candidate};
+use crate::quarantine::{Contents, Quarantined};
 use crate::reading::{Reading, canonical_micro, is_late};
 use crate::reason::Reason;
 use crate::unit::UnitCache;
@@ -48,6 +49,36 @@ pub fn judge(
         }
     };
     batch.readings.iter().map(judge_one).collect()
+}
+
+/// Judges a reading that was set aside once more, by the rules of this version and for the patient who
+/// is known now.
+///
+/// Whether its time is possible is asked of when it arrived: waiting sets no device's clock right. Whether
+/// it is late is asked of now, so that nobody is called for what lay here for hours.
+///
+/// # Errors
+///
+/// The first fault that it has today.
+pub(crate) fn judge_again(
+    waiting: &Quarantined,
+    contents: &Contents,
+    patient: Option<PatientId>,
+    now: Timestamp,
+    units: &mut UnitCache,
+) -> Result<Reading, Reason> {
+    let candidate = Candidate {
+        patient: 0,
+        code: waiting.code,
+        unit: waiting.unit,
+        time: waiting.time,
+        value: contents.value.clone(),
+        sequence: waiting.sequence,
+    };
+    let reading = believe(&candidate, patient, waiting.received, units)?;
+    // A clock that was put back since makes nothing early.
+    let received = now.max(waiting.received);
+    Ok(Reading { received, late: is_late(reading.time, received), ..reading })
 }
 
 fn believe(

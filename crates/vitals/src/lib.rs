@@ -23,6 +23,7 @@ pub mod cache;
 pub mod erasure;
 pub mod history;
 pub mod intake;
+pub mod quarantine;
 pub mod receipt;
 pub mod segment;
 pub mod store;

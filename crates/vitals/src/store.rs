@@ -1,4 +1,4 @@
-//! The tables of answered batches and quarantined readings, and the numbers that stand for names.
+//! The tables of answered batches, the way into quarantine, and the numbers that stand for names.
 //!
 //! Readings themselves are stored by [`crate::tail`].
 
@@ -10,16 +10,16 @@ use crate::batch::Candidate;
 use crate::batch_id::BatchId;
 use crate::cache::{IngestCache, No};
 use crate::checksum::BodyDigest;
-use crate::code::LoincCode;
 use crate::reason::Reason;
 use crate::receipt::{Outcomes, Receipt, Tally};
-use crate::unit_text::UnitText;
-use crate::value::SentValue;
 
 /// The tables of this room.
 pub const ROOM: Room = Room {
     name: "vitals",
-    scripts: &[("V1__vitals", include_str!("../migrations/001_vitals.sql"))],
+    scripts: &[
+        ("V1__vitals", include_str!("../migrations/001_vitals.sql")),
+        ("V2__vitals_quarantine", include_str!("../migrations/002_vitals_quarantine.sql")),
+    ],
 };
 
 const DEVICE_NO: &str = "SELECT no FROM vitals_device WHERE name = ?1";
@@ -43,14 +43,9 @@ const INSERT_QUARANTINED: &str = "
         patient, code, unit, time_ns, value, sequence)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11)";
 
-const QUARANTINED: &str = "
-    SELECT d.name, q.batch_id, q.position, q.reason, q.received_at_ns,
-        q.patient, q.code, q.unit, q.time_ns, q.value, q.sequence
-    FROM vitals_quarantine AS q JOIN vitals_device AS d ON d.no = q.device_no
-    ORDER BY q.no DESC LIMIT ?1";
-
 const TOTAL: &str = "
-    SELECT batches, accepted, duplicate, quarantined, rejected FROM vitals_total WHERE one = 1";
+    SELECT batches, accepted, duplicate, quarantined, rejected, discarded, taken_again
+    FROM vitals_total WHERE one = 1";
 
 /// The number of a device, given to it now if it has none.
 pub(crate) fn intern_device(
@@ -153,49 +148,45 @@ pub fn record_receipt(
     Ok(())
 }
 
-/// Sums over every batch that was answered: the number of batches, and what became of readings.
+/// Sums over every batch that was answered.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Totals {
+    /// How many batches.
+    pub batches: u64,
+    /// What their readings are now: one that was set aside and taken again counts as accepted.
+    pub readings: Tally,
+    /// Readings that a person gave up.
+    pub discarded: u64,
+    /// Of those accepted, how many were set aside before.
+    pub taken_again: u64,
+}
+
+impl Totals {
+    /// Readings that devices sent: each is in exactly one of the sums.
+    #[must_use]
+    pub const fn sent(&self) -> u64 {
+        let Tally { accepted, duplicate, quarantined, rejected } = self.readings;
+        accepted + duplicate + quarantined + rejected + self.discarded
+    }
+}
+
+/// Sums over every batch that was answered.
 ///
 /// # Errors
 ///
 /// The database's own.
-pub fn totals(conn: &Connection) -> Result<(u64, Tally), StoreError> {
+pub fn totals(conn: &Connection) -> Result<Totals, StoreError> {
     let count = |row: &Row<'_>, at| row.get(at).map(i64::cast_unsigned);
     Ok(conn.prepare_cached(TOTAL)?.query_row([], |row| {
-        let tally = Tally {
+        let readings = Tally {
             accepted: count(row, 1)?,
             duplicate: count(row, 2)?,
             quarantined: count(row, 3)?,
             rejected: count(row, 4)?,
         };
-        Ok((count(row, 0)?, tally))
+        let (discarded, taken_again) = (count(row, 5)?, count(row, 6)?);
+        Ok(Totals { batches: count(row, 0)?, readings, discarded, taken_again })
     })?)
-}
-
-/// A reading that lies in quarantine, for somebody who may see readings.
-#[derive(Clone, PartialEq, Eq)]
-pub struct Quarantined {
-    /// Who sent it.
-    pub device: DeviceName,
-    /// In which batch.
-    pub batch_id: BatchId,
-    /// At which place in it, counted from 0.
-    pub position: u32,
-    /// Why it is not trusted.
-    pub reason: Reason,
-    /// When it arrived.
-    pub received: Timestamp,
-    /// Whom it names.
-    pub patient: PatientRef,
-    /// What was measured.
-    pub code: LoincCode,
-    /// The unit as sent.
-    pub unit: UnitText,
-    /// When, by the device's clock.
-    pub time: Timestamp,
-    /// The number as sent.
-    pub value: SentValue,
-    /// The device's own count.
-    pub sequence: Option<u64>,
 }
 
 /// A reading on its way into quarantine.
@@ -229,56 +220,6 @@ pub(crate) fn quarantine(
         reading.sequence.map(|sequence| sequence.to_string()).unwrap_or_default(),
     ])?;
     Ok(())
-}
-
-/// The readings that were quarantined last, the newest first.
-///
-/// # Errors
-///
-/// [`StoreError::Damaged`] when a row does not read back.
-pub fn quarantined(conn: &Connection, limit: u32) -> Result<Vec<Quarantined>, StoreError> {
-    let mut statement = conn.prepare_cached(QUARANTINED)?;
-    let mut rows = statement.query([limit])?;
-    let mut readings = Vec::new();
-    while let Some(row) = rows.next()? {
-        let reading = read_quarantined(row)?;
-        readings.push(reading.ok_or(StoreError::Damaged { what: "quarantined reading" })?);
-    }
-    Ok(readings)
-}
-
-fn read_quarantined(row: &Row<'_>) -> rusqlite::Result<Option<Quarantined>> {
-    let text = |at| row.get::<_, String>(at);
-    let (device, batch_id, patient) = (text(0)?, text(1)?, text(5)?);
-    let (unit, value, sequence) = (text(7)?, text(9)?, text(10)?);
-    let (position, received, time) = (row.get(2)?, row.get(4)?, row.get(8)?);
-    let (reason, code): (u8, u32) = (row.get(3)?, row.get(6)?);
-    let parse = || {
-        Some(Quarantined {
-            device: device.parse().ok()?,
-            batch_id: batch_id.parse().ok()?,
-            position,
-            reason: Reason::from_number(reason)?,
-            received: Timestamp::from_nanos(received),
-            patient: patient.parse().ok()?,
-            code: LoincCode::from_number(code)?,
-            unit: UnitText::new(&unit).ok()?,
-            time: Timestamp::from_nanos(time),
-            value: SentValue::parse(&value).ok()?,
-            sequence: if sequence.is_empty() { None } else { Some(sequence.parse().ok()?) },
-        })
-    };
-    Ok(parse())
-}
-
-impl std::fmt::Debug for Quarantined {
-    /// The reading stays out of logs.
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.debug_struct("Quarantined")
-            .field("device", &self.device)
-            .field("reason", &self.reason)
-            .finish_non_exhaustive()
-    }
 }
 
 #[cfg(test)]
@@ -335,45 +276,7 @@ mod tests {
             record_receipt(&conn, BodyDigest::of(b"body"), &receipt(batch, &outcomes)).unwrap();
         }
         let sums = Tally { accepted: 2, duplicate: 1, quarantined: 1, rejected: 1 };
-        assert_eq!(totals(&conn).unwrap(), (2, sums));
-    }
-
-    #[test]
-    fn a_quarantined_reading_keeps_what_was_sent() {
-        let conn = database();
-        let mut cache = IngestCache::default();
-        let device: DeviceName = "ward-06-mon".parse().unwrap();
-        let no = intern_device(&conn, &mut cache, &device).unwrap();
-        let (patient, batch): (PatientRef, BatchId) =
-            ("p-1".parse().unwrap(), "b-1".parse().unwrap());
-        for sequence in [None, Some(u64::MAX)] {
-            let reading = Candidate {
-                patient: 0,
-                code: "8867-4".parse().unwrap(),
-                unit: UnitText::new("bpm").unwrap(),
-                time: "2026-06-12T17:22:00.5Z".parse().unwrap(),
-                value: SentValue::parse("72.0").unwrap(),
-                sequence,
-            };
-            let received = "2026-06-12T17:22:01Z".parse().unwrap();
-            let reason = Reason::UnknownUnit;
-            let suspect = Suspect { position: 7, reason, patient: &patient, reading: &reading };
-            quarantine(&conn, no, &batch, received, &suspect).unwrap();
-            let found = quarantined(&conn, 1).unwrap();
-            let expected = Quarantined {
-                device: device.clone(),
-                batch_id: batch.clone(),
-                position: 7,
-                reason,
-                received,
-                patient: patient.clone(),
-                code: reading.code,
-                unit: reading.unit,
-                time: reading.time,
-                value: reading.value,
-                sequence,
-            };
-            assert_eq!(found, [expected]);
-        }
+        let totals = totals(&conn).unwrap();
+        assert_eq!((totals.batches, totals.readings, totals.sent()), (2, sums, 5));
     }
 }

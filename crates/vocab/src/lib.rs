@@ -3,6 +3,7 @@
 //! Nothing here does anything; each type is a value parsed once at a boundary and trusted after.
 
 pub mod compartment;
+pub mod decision;
 pub mod fact_kind;
 pub mod ids;
 pub mod purpose;
@@ -11,6 +12,7 @@ pub mod slug;
 pub mod timestamp;
 
 pub use compartment::Compartment;
+pub use decision::{BadDecision, Decision};
 pub use fact_kind::FactKind;
 pub use ids::{PatientId, SiteId};
 pub use purpose::Purpose;

@@ -18,6 +18,9 @@ pub enum WorkflowError {
     /// The patient's record did not take it.
     #[error(transparent)]
     Record(#[from] patients::record::RecordError),
+    /// What was set aside stays as it is.
+    #[error(transparent)]
+    Quarantine(#[from] vitals::quarantine::QuarantineError),
     /// No patient of this clinic has this number.
     #[error("no patient with this number is known here")]
     UnknownPatient,

@@ -15,13 +15,16 @@ pub mod grant_consent;
 mod of_age;
 pub mod open_record;
 mod queue;
+mod raise;
 pub mod record_batch;
 pub mod register_patient;
+pub mod retry_readings;
 pub mod revoke_consent;
 pub mod rotate_node;
 pub mod schema;
 mod seal;
 pub mod seal_due;
+mod seal_full;
 pub mod state;
 pub mod tend_orders;
 

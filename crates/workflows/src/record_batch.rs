@@ -1,25 +1,16 @@
 //! A batch of readings arrives from a device.
 
-use std::collections::BTreeMap;
-
-use alerts::{Alert, AlertsRaised};
-use replication::Draft;
-use replication::streams::patient_stream;
 use store::Connection;
 use vitals::batch::Batch;
 use vitals::checksum::BodyDigest;
-use vitals::intake::{Intake, take_in};
+use vitals::intake::take_in;
 use vitals::reading::Reading;
 use vitals::receipt::Receipt;
-use vocab::{Compartment, DeviceName, FactKind, PatientId, Timestamp};
+use vocab::{DeviceName, Timestamp};
 
-use crate::seal::seal;
+use crate::raise::raise;
+use crate::seal_full::seal_full;
 use crate::{EdgeState, WorkflowError};
-
-/// Readings of one device for one patient that make a full segment.
-///
-/// The fixed cost of an entry, about 165 bytes, is below a tenth of its columns from here on.
-pub const SEGMENT_READINGS: u64 = 1_000;
 
 /// What came of a batch.
 #[derive(Debug)]
@@ -87,75 +78,11 @@ pub fn record_batch(
     };
     vitals::store::record_receipt(conn, body, &receipt)?;
     let raised = raise(conn, state, now, device, &intake.fresh)?;
-    let sealed = seal_full(conn, state, now, device, &intake, &raised)?;
+    let sealed = seal_full(conn, state, now, device, &intake.open, &raised)?;
     Ok(Recorded::Stored(Stored {
         receipt,
         fresh: intake.fresh,
         queued: sealed || !raised.is_empty(),
         urgent: raised.values().any(|urgent| *urgent),
     }))
-}
-
-/// Judges the new readings by the rules and writes what they raise: one fact for each patient.
-/// Answers these patients, with whether a reading that is not late raised something.
-fn raise(
-    conn: &Connection,
-    state: &mut EdgeState,
-    now: Timestamp,
-    device: &DeviceName,
-    fresh: &[Reading],
-) -> Result<BTreeMap<PatientId, bool>, WorkflowError> {
-    let mut by_patient: BTreeMap<PatientId, Vec<Alert>> = BTreeMap::new();
-    for reading in fresh {
-        if let Some(alert) = state.rules.judge(reading) {
-            by_patient.entry(reading.patient).or_default().push(alert);
-        }
-    }
-    let mut raised = BTreeMap::new();
-    for (patient, alerts) in by_patient {
-        let in_time = alerts.iter().any(|alert| !alert.late);
-        for some in alerts.chunks(alerts::fact::ALERTS_MAX) {
-            let fact = AlertsRaised {
-                device: device.clone(),
-                rules_version: state.rules.version(),
-                alerts: some.to_vec(),
-            };
-            let payload = fact.to_bytes();
-            alerts::store::record(conn, patient, state.own_site()?, &fact, &payload, now)?;
-            // What is about the past goes with the readings: nobody waits for it, and a device that
-            // was away for days must not stand in front of somebody who needs help now.
-            let compartment =
-                if fact.is_past() { Compartment::Vitals } else { Compartment::Alerts };
-            let draft = Draft {
-                stream: patient_stream(patient, compartment),
-                kind: FactKind::Alerts,
-                payload,
-                own_salt: true,
-                urgent: fact.is_urgent(),
-            };
-            state.author.write(conn, now, draft)?;
-        }
-        raised.insert(patient, in_time);
-    }
-    Ok(raised)
-}
-
-/// Seals the segments that are full, and those with an alert that somebody must see with its
-/// readings.
-fn seal_full(
-    conn: &Connection,
-    state: &mut EdgeState,
-    now: Timestamp,
-    device: &DeviceName,
-    intake: &Intake,
-    raised: &BTreeMap<PatientId, bool>,
-) -> Result<bool, WorkflowError> {
-    let mut any = false;
-    for tail in &intake.open {
-        let has_alert = raised.get(&tail.patient).copied().unwrap_or(false);
-        if tail.readings >= SEGMENT_READINGS || has_alert {
-            any |= seal(conn, state, now, device, tail.patient)?;
-        }
-    }
-    Ok(any)
 }

@@ -42,9 +42,14 @@ pub(super) fn export(node: &Node, what: What, patient: Option<String>) -> Answer
     })
 }
 
-/// Readings that wait for a person.
-pub(super) fn quarantine(node: &Node) -> Answer {
-    pieces(node, export::quarantine)
+/// Readings that wait for a person; also those that are settled, if `all`.
+pub(super) fn quarantine(node: &Node, all: bool) -> Answer {
+    pieces(node, move |conn, out| export::quarantine(conn, all, out))
+}
+
+/// Entries of others that were set aside here; also those that are settled, if `all`.
+pub(super) fn set_aside(node: &Node, all: bool) -> Answer {
+    pieces(node, move |conn, out| export::set_aside(conn, all, "e", out))
 }
 
 /// Entries that the hub refused or set aside, with its reasons.

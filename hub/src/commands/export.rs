@@ -31,9 +31,9 @@ pub(super) fn export(hub: &Hub, what: What) -> Answer {
     })
 }
 
-/// Entries and frames that were set aside, with their reasons.
-pub(super) fn quarantine(hub: &Hub) -> Answer {
-    pieces(hub, export::set_aside)
+/// Entries and frames that were set aside, with their reasons; also those that are settled, if `all`.
+pub(super) fn quarantine(hub: &Hub, all: bool) -> Answer {
+    pieces(hub, move |conn, out| export::set_aside(conn, all, "", out))
 }
 
 /// Copies that clinics may still hold although access has ended.

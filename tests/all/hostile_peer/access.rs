@@ -19,7 +19,7 @@ use super::peer::{Fate, Peer};
 const NO_ACCESS: Fate = Fate::Refused(Verdict::Quarantined(WithheldReason::NoAccess));
 
 /// The id of the honest clinic's patient.
-fn patient(world: &World) -> PatientId {
+pub(super) fn patient(world: &World) -> PatientId {
     let list = world.honest.home.tell(&["patient", "list"]);
     let id = list.lines().nth(1).and_then(|line| line.split(',').next()).unwrap();
     id.parse().unwrap()

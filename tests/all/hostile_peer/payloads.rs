@@ -73,7 +73,7 @@ fn reading(value: &str) -> SealedReading {
     }
 }
 
-fn segment(value: &str) -> Vec<u8> {
+pub(super) fn segment(value: &str) -> Vec<u8> {
     vitals::segment::encode(&"hostile-mon".parse().unwrap(), &[reading(value)]).unwrap()
 }
 

@@ -12,7 +12,7 @@ use vocab::Timestamp;
 use super::generations::{About, Backup, newest_sound, prune};
 use super::make::{Moment, make};
 use super::state::{Failed, Good, Standing};
-use super::{BackupError, Cause, Keys, Settings, medium};
+use super::{BackupError, Cause, Drill, Keys, Settings, medium};
 use crate::Clock;
 use crate::control::Refusal;
 use crate::database::{ReadError, Readers};
@@ -106,6 +106,27 @@ impl Keeper {
     #[must_use]
     pub fn data(&self) -> &Path {
         &self.data
+    }
+
+    /// What to try out: the backup `from`, or the newest of the folder `from` or of the settings.
+    ///
+    /// # Errors
+    ///
+    /// [`BackupError::NoFolder`] when neither is given.
+    pub fn drill(
+        &self,
+        from: Option<PathBuf>,
+        keys: Option<PathBuf>,
+        now: Timestamp,
+    ) -> Result<Drill, BackupError> {
+        let from = from.or_else(|| self.folder().map(Path::to_owned));
+        Ok(Drill {
+            from: from.ok_or(BackupError::NoFolder)?,
+            keys,
+            data: self.data().to_owned(),
+            about: self.about().clone(),
+            now,
+        })
     }
 
     /// Makes a backup in `to`, or where the settings say. `incarnation` reads from the live database;

@@ -9,6 +9,7 @@ use sync_protocol::{ChainKey, Entry, EntryId, Header, ReplayGuard, SetDigest, Ve
 use vocab::Timestamp;
 
 use super::store::{self, KnownNodes};
+use crate::ledger::quarantine;
 use crate::ledger::store::{self as ledger, StreamRow};
 use crate::materialize::{Arrived, MaterializeError};
 use crate::streams::{self, Topic};
@@ -126,7 +127,12 @@ fn store_entry(
     let past = ledger::past(conn, &chain, &header)?;
     let fresh = match ReplayGuard::admit(entry, &past) {
         Ok(fresh) => fresh,
-        Err((NotFresh::Known, _)) => return Ok(None),
+        Err((NotFresh::Known, entry)) => {
+            if let Some(payload) = entry.get().payload.bytes() {
+                fill(conn, now, rooms, &header, id, payload)?;
+            }
+            return Ok(None);
+        }
         // The positions told us otherwise: a restored database, say. From the start, then.
         Err((NotFresh::Gap { .. }, _)) => return Err(Held::Behind(0)),
         Err((NotFresh::Fork, _)) => {
@@ -154,6 +160,22 @@ pub(crate) fn arrived<'a>(header: &Header, id: EntryId, payload: &'a [u8]) -> Ar
         schema: header.schema,
         payload: crate::outbox::without_salt(header.flags, payload),
     }
+}
+
+/// An entry that is held without its payload came with it: the hub took it on a second try.
+fn fill(
+    conn: &Connection,
+    now: Timestamp,
+    rooms: &mut dyn Materialize,
+    header: &Header,
+    id: EntryId,
+    payload: &[u8],
+) -> Result<(), LedgerError> {
+    let Some(no) = quarantine::fill(conn, &id, payload)? else { return Ok(()) };
+    if materialize(conn, now, rooms, header, id, no, payload)? {
+        quarantine::taken(conn, now, &id)?;
+    }
+    Ok(())
 }
 
 /// Hands a payload to its room; one that is refused is set aside and the entry kept without it.

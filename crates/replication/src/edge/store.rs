@@ -78,8 +78,9 @@ const ADVANCE: &str = "
     WHERE stream = ?1";
 const REMEMBER_ACK: &str = "
     INSERT INTO unconfirmed_ack (stream, version, idx) VALUES (?1, ?2, ?3)
-    ON CONFLICT (stream) DO UPDATE SET version = max(version, excluded.version),
-                                       idx = max(idx, excluded.idx)";
+    ON CONFLICT (stream) DO UPDATE SET
+        version = max(version, excluded.version),
+        idx = CASE WHEN excluded.version > version THEN excluded.idx ELSE max(idx, excluded.idx) END";
 const FORGET_ACK: &str = "
     DELETE FROM unconfirmed_ack
     WHERE stream = (SELECT no FROM stream WHERE id = ?1) AND version <= ?2 AND idx <= ?3";

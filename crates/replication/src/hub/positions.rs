@@ -2,4 +2,4 @@
 
 mod store;
 
-pub(super) use store::{acknowledge, restart, restart_differing, rewind};
+pub(super) use store::{acknowledge, restart, restart_differing, rewind, send_again};

@@ -95,7 +95,11 @@ const ENTRIES_AFTER: &str = concat!(
 );
 const STATUS: &str = "
     SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM stream),
-           (SELECT count(*) FROM quarantine), (SELECT count(*) FROM fork_alarm)";
+           (SELECT count(*) FROM quarantine WHERE state = 0), (SELECT count(*) FROM fork_alarm),
+           (SELECT count(*) FROM quarantine WHERE state = 1),
+           (SELECT count(*) FROM quarantine WHERE state = 2),
+           (SELECT count(*) FROM fork_alarm WHERE NOT EXISTS (
+               SELECT 1 FROM quarantine WHERE entry_id = fork_alarm.offered_id AND state <> 0))";
 const NODE_STATUS: &str = "
     SELECT node.site_name, node.key, node.last_seen, node.joined_at, node.feed_count,
            (SELECT count(*) FROM sub WHERE sub.node = node.no AND dirty = 1 AND state = 1),
@@ -131,10 +135,16 @@ pub struct HubStatus {
     pub entries: u64,
     /// Streams held.
     pub streams: u64,
-    /// Entries and frames set aside for an operator.
+    /// Entries and frames set aside that wait for an operator.
     pub quarantined: u64,
+    /// Of those set aside before, taken on a later try.
+    pub taken_again: u64,
+    /// Of those set aside before, given up with a reason.
+    pub discarded: u64,
     /// Positions with two histories.
     pub forks: u64,
+    /// Of those, the ones whose second history no person has settled yet.
+    pub forks_open: u64,
 }
 
 /// How one site stands.
@@ -593,7 +603,15 @@ const fn empty_run(dirty: &Dirty, from: u64) -> Run {
 pub fn status(conn: &Connection) -> Result<HubStatus, StoreError> {
     let status = conn.prepare_cached(STATUS)?.query_row([], |row| {
         let at = |column: usize| row.get::<_, i64>(column).map(i64::cast_unsigned);
-        Ok(HubStatus { entries: at(0)?, streams: at(1)?, quarantined: at(2)?, forks: at(3)? })
+        Ok(HubStatus {
+            entries: at(0)?,
+            streams: at(1)?,
+            quarantined: at(2)?,
+            forks: at(3)?,
+            taken_again: at(4)?,
+            discarded: at(5)?,
+            forks_open: at(6)?,
+        })
     })?;
     Ok(status)
 }

@@ -46,12 +46,14 @@ const INSERT_ENTRY: &str = "
     VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13, ?14, ?15, ?16, ?17, ?18)";
 const WITHHOLD: &str = "UPDATE entry SET payload_state = ?2, payload = NULL WHERE no = ?1";
 const PAYLOAD_OF: &str = "SELECT payload, flags FROM entry WHERE id = ?1";
-const ASIDE: &str = "
-    SELECT at, origin, epoch, oseq, entry_id, reason, length(raw) FROM quarantine
-    ORDER BY no DESC LIMIT ?1";
+/// What was taken once and is refused when it comes anew is open again; what was discarded stays so.
 const SET_ASIDE: &str = "
-    INSERT OR IGNORE INTO quarantine (at, origin, epoch, oseq, entry_id, reason, raw)
-    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+    INSERT INTO quarantine (at, origin, epoch, oseq, entry_id, reason, raw)
+    VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)
+    ON CONFLICT (entry_id) WHERE entry_id IS NOT NULL DO UPDATE SET state = 0, at = excluded.at,
+        reason = excluded.reason, raw = excluded.raw, settled_at = NULL, raw_len = NULL,
+        raw_hash = NULL
+    WHERE quarantine.state = 1";
 const FORK: &str = "
     INSERT OR IGNORE INTO fork_alarm (at, origin, stream, sseq, held_id, offered_id)
     VALUES (?1, ?2, ?3, ?4, ?5, ?6)";
@@ -86,7 +88,7 @@ const PAYLOADS_IN: &str = "
     FROM entry JOIN chain ON chain.no = entry.chain JOIN stream ON stream.no = entry.stream
     WHERE stream.id = ?1 AND entry.payload_state = 0 ORDER BY entry.idx";
 const COUNTS: &str = "
-    SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM quarantine),
+    SELECT (SELECT count(*) FROM entry), (SELECT count(*) FROM quarantine WHERE state = 0),
            (SELECT count(*) FROM fork_alarm)";
 const BEGIN_START: &str = "
     INSERT OR IGNORE INTO start (epoch, hlc, sum)
@@ -396,46 +398,6 @@ pub(crate) fn set_aside(conn: &Connection, aside: &Aside<'_>) -> Result<(), Stor
         aside.raw,
     ])?;
     Ok(())
-}
-
-/// Something that was set aside, for an operator's list.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct SetAside {
-    /// When.
-    pub at: Timestamp,
-    /// Who wrote it, or sent it.
-    pub origin: NodeId,
-    /// The author's process start.
-    pub epoch: Epoch,
-    /// Position there, 0 where it is not known.
-    pub oseq: u64,
-    /// Its name, if it is an entry.
-    pub id: Option<EntryId>,
-    /// Why, in one word.
-    pub reason: String,
-    /// How long it is.
-    pub bytes: u64,
-}
-
-/// What was set aside, the last first.
-///
-/// # Errors
-///
-/// The database's.
-pub fn quarantined(conn: &Connection, limit: u32) -> Result<Vec<SetAside>, StoreError> {
-    let mut statement = conn.prepare_cached(ASIDE)?;
-    let found = statement.query_map([limit], |row| {
-        Ok(SetAside {
-            at: Timestamp::from_millis(row.get(0)?),
-            origin: NodeId(row.get(1)?),
-            epoch: Epoch(row.get::<_, i64>(2)?.cast_unsigned()),
-            oseq: row.get::<_, i64>(3)?.cast_unsigned(),
-            id: row.get::<_, Option<[u8; 32]>>(4)?.map(EntryId),
-            reason: row.get(5)?,
-            bytes: row.get::<_, i64>(6)?.cast_unsigned(),
-        })
-    })?;
-    Ok(found.collect::<Result<_, _>>()?)
 }
 
 pub(crate) fn raise_fork(

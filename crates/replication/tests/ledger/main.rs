@@ -11,6 +11,7 @@ mod branches;
 mod durable;
 mod edge;
 mod positions;
+mod quarantine;
 mod release;
 mod starts;
 mod verify;

@@ -27,14 +27,14 @@ use crate::edge::Anything;
 const PATIENT: PatientId = PatientId::from_bytes([7; 16]);
 
 /// An enrolled clinic that writes one entry and hands it over.
-struct Edge {
-    conn: Connection,
+pub(crate) struct Edge {
+    pub(crate) conn: Connection,
     author: Author,
-    signer: Signer,
+    pub(crate) signer: Signer,
 }
 
 impl Edge {
-    fn new(seed: u8) -> Self {
+    pub(crate) fn new(seed: u8) -> Self {
         let mut conn = store::open_in_memory().unwrap();
         store::migrate(&mut conn, &[replication::LEDGER, replication::EDGE]).unwrap();
         let fill = Box::new(move |bytes: &mut [u8]| bytes.fill(seed));
@@ -42,7 +42,7 @@ impl Edge {
         Self { conn, author, signer: Signer::from_seed(&[seed; 32]) }
     }
 
-    fn write(&mut self, compartment: Compartment) -> IngestEntry {
+    pub(crate) fn write(&mut self, compartment: Compartment) -> IngestEntry {
         let stream = patient_stream(PATIENT, compartment);
         let kind = FactKind::Segment;
         let draft =
@@ -71,14 +71,14 @@ impl Edge {
 }
 
 /// A hub at which clinics 1 and 2 are enrolled.
-struct Hub {
-    conn: Connection,
-    north: Node,
-    south: Node,
+pub(crate) struct Hub {
+    pub(crate) conn: Connection,
+    pub(crate) north: Node,
+    pub(crate) south: Node,
 }
 
 impl Hub {
-    fn new(north: &Edge, south: &Edge) -> Self {
+    pub(crate) fn new(north: &Edge, south: &Edge) -> Self {
         let mut conn = store::open_in_memory().unwrap();
         let rooms =
             [replication::LEDGER, replication::HUB, replication::HUB_BUNDLES, consent::store::ROOM];
@@ -95,14 +95,14 @@ impl Hub {
         Self { conn, north, south }
     }
 
-    fn take(&self, node: &Node, entry: IngestEntry) -> Vec<Verdict> {
+    pub(crate) fn take(&self, node: &Node, entry: IngestEntry) -> Vec<Verdict> {
         let hub = SqliteHub::new(&self.conn);
         let outcome = hub.ingest(start(), node, vec![entry], &mut Anything).unwrap();
         outcome.ingested.verdicts.into_iter().map(|(_, _, verdict)| verdict).collect()
     }
 
     /// The patient allows the south their vitals for a minute.
-    fn allow_south(&self) {
+    pub(crate) fn allow_south(&self) {
         let grant = Grant::new(GrantTerms {
             draw: [0; 16],
             patient: PATIENT,
@@ -137,11 +137,11 @@ impl Hub {
     }
 }
 
-fn vitals() -> StreamId {
+pub(crate) fn vitals() -> StreamId {
     patient_stream(PATIENT, Compartment::Vitals)
 }
 
-fn start() -> Timestamp {
+pub(crate) fn start() -> Timestamp {
     "2026-06-12T17:22:00Z".parse().unwrap()
 }
 

@@ -94,7 +94,7 @@ fn a_batch_is_taken_in_with_one_outcome_per_reading() {
     let mut expected = [(one, 2, received), (two, 1, received)];
     expected.sort();
     assert_eq!(open, expected);
-    let places: Vec<_> = crate::store::quarantined(&conn, 9)
+    let places: Vec<_> = crate::quarantine::list(&conn, false, 9)
         .unwrap()
         .iter()
         .map(|q| (q.position, q.reason))

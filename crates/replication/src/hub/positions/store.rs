@@ -1,15 +1,15 @@
 //! SQL of what nodes acknowledge and take back.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::store::StoreError;
 use rusqlite::{Connection, OptionalExtension as _, params};
 use sync_protocol::message::{StreamPosition, StreamState};
-use sync_protocol::{EntryId, SetDigest, StreamId};
+use sync_protocol::{EntryId, NodeId, SetDigest, StreamId};
 
 use vocab::Timestamp;
 
-use crate::hub::store::{node_feed, set_node_feed};
+use crate::hub::store::{node_feed, set_node_feed, subscribers};
 use crate::hub::{Node, lease};
 use crate::ledger::signing_keys::store::keys_of_node;
 use crate::ledger::store::digest_from;
@@ -41,6 +41,14 @@ const SUB_OF_NODE: &str = "
 const SUBS_OF_NODE: &str = "
     SELECT stream.no, stream.id, sub.foreign_count, sub.foreign_sum, stream.count
     FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.node = ?1";
+
+/// A new version, so that what is on its way under the old one acknowledges nothing.
+const SEND_AGAIN: &str = "
+    UPDATE sub SET version = version + 1, floor = version + 1, dirty = 1
+    WHERE stream = ?1 AND node = ?2";
+const SUB_OF: &str = "
+    SELECT sub.acked_idx, stream.count, sub.foreign_count, sub.foreign_sum
+    FROM sub JOIN stream ON stream.no = sub.stream WHERE sub.stream = ?1 AND sub.node = ?2";
 
 /// A subscription as acknowledgements change it.
 struct Sub {
@@ -207,4 +215,31 @@ pub(in crate::hub) fn restart_differing(
     }
     set_node_feed(conn, node.no, &feed)?;
     Ok(restarted)
+}
+
+/// Everybody but its author takes the stream again from after `before` on; answers the nodes.
+pub(in crate::hub) fn send_again(
+    conn: &Connection,
+    stream: i64,
+    before: u64,
+    author: &NodeId,
+) -> Result<BTreeSet<i64>, StoreError> {
+    let before = before.cast_signed();
+    let mut nodes = BTreeSet::new();
+    for node in subscribers(conn, stream)? {
+        if node.key == *author {
+            continue;
+        }
+        let sub = conn.prepare_cached(SUB_OF)?.query_row(params![stream, node.no], |row| {
+            let (acked, count) = (row.get(0)?, row.get(1)?);
+            Ok(Sub { acked, count, foreign: digest_from(row, 2, 3)?, stream })
+        })?;
+        if before < sub.acked {
+            let again = foreign_between(conn, &node, stream, before, sub.acked)?;
+            set_sub(conn, &node, &sub, before, &sub.foreign.minus(&again))?;
+        }
+        conn.prepare_cached(SEND_AGAIN)?.execute(params![stream, node.no])?;
+        nodes.insert(node.no);
+    }
+    Ok(nodes)
 }

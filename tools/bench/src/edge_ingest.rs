@@ -65,7 +65,12 @@ pub(crate) fn run(scale: Scale, report: &mut Report) -> Result<(), BenchError> {
 }
 
 /// Batches per device, numbered on over all runs so that none is a repeat.
-fn bodies(readings: &Readings, devices: usize, count: usize, next: &mut usize) -> Vec<Vec<Body>> {
+pub(crate) fn bodies(
+    readings: &Readings,
+    devices: usize,
+    count: usize,
+    next: &mut usize,
+) -> Vec<Vec<Body>> {
     let per_device = count / devices / BATCH;
     let first = *next;
     *next += per_device;
@@ -104,7 +109,7 @@ async fn post(
 }
 
 /// The same work without HTTP: parse, checksum, the use case, the same writer and commits.
-async fn call(node: &Arc<Node>, bodies: Vec<Vec<Body>>) -> Result<Duration, BenchError> {
+pub(crate) async fn call(node: &Arc<Node>, bodies: Vec<Vec<Body>>) -> Result<Duration, BenchError> {
     let started = now();
     let mut tasks = Vec::new();
     for (device, bodies) in bodies.into_iter().enumerate() {

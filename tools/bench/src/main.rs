@@ -6,6 +6,8 @@ mod bare_link;
 mod edge_ingest;
 mod error;
 mod fleet;
+mod herd;
+mod history;
 mod http;
 mod idle_sync;
 mod readings;
@@ -46,16 +48,30 @@ pub(crate) struct Scale {
 
 type Bench = fn(Scale, &mut Report) -> Result<(), BenchError>;
 
-const BENCHES: [(&str, Bench); 6] = [
+const BENCHES: [(&str, Bench); 8] = [
     ("edge_ingest", edge_ingest::run),
     ("sync_push", sync_push::run),
     ("sync_fanout", sync_fanout::run),
     ("idle_sync", idle_sync::run),
     ("alert_latency", alert_latency::run),
     ("reconcile", reconcile::run),
+    ("herd", herd::run),
+    ("history", history::run),
 ];
 
 fn main() -> ExitCode {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    if let Some((herd::CLINICS, rest)) =
+        words.split_first().map(|(word, rest)| (word.as_str(), rest))
+    {
+        return match herd::stand_in(rest) {
+            Ok(()) => ExitCode::SUCCESS,
+            Err(error) => {
+                host::logging::say_error(&error);
+                ExitCode::FAILURE
+            }
+        };
+    }
     let args = Args::parse();
     let scale = Scale { runs: args.runs, divide: if args.smoke { 100 } else { 1 } };
     let mut report = Report::begin();

@@ -352,6 +352,29 @@ fn versions_that_do_not_meet_are_turned_away() {
 }
 
 #[test]
+fn a_newer_edge_speaks_the_version_that_both_know() {
+    let id = stream(Class::Records, 1);
+    let mut pair = Pair::new();
+    pair.author(id, b"own");
+    let mut answered = Vec::new();
+    pair.run_over(|_, (class, frame)| match said(&frame) {
+        Message::Opening(Opening { hello, starts }) => {
+            let newer: Message =
+                Opening { hello: Hello { versions: (1, 9), ..hello }, starts }.into();
+            vec![(class, Frame::encode(0, 0, &newer))]
+        }
+        Message::Placed(placed) => {
+            answered.push(placed.answer.version);
+            vec![(class, frame)]
+        }
+        _ => vec![(class, frame)],
+    });
+    assert_eq!(answered, [1]);
+    assert!(pair.is_idle());
+    assert_eq!(pair.at_hub(&id), 1);
+}
+
+#[test]
 fn a_second_copy_delivers_what_it_wrote_and_gets_nothing() {
     let mut copy = Pair::new();
     let (own, others) = (stream(Class::Records, 1), stream(Class::Records, 2));

@@ -103,6 +103,10 @@ impl Hub {
 
     /// The patient allows the south their vitals for a minute.
     pub(crate) fn allow_south(&self) {
+        self.allow_south_for(60);
+    }
+
+    fn allow_south_for(&self, seconds: i64) {
         let grant = Grant::new(GrantTerms {
             draw: [0; 16],
             patient: PATIENT,
@@ -112,7 +116,7 @@ impl Hub {
             actions: SetOf::of(&[Action::Replicate]),
             granted_at: start(),
             valid_from: start(),
-            valid_to: Some(start().plus_seconds(60)),
+            valid_to: Some(start().plus_seconds(seconds)),
             notice: Notice { version: 1, language: "hin".parse().unwrap() },
             evidence: Evidence { capture: Capture::OnScreen, witness: None },
             acks: BTreeSet::new(),
@@ -192,6 +196,25 @@ fn access_that_ends_by_its_date_is_called_back() {
     assert_eq!(look(61), (vec![hub.south.key], vec![order]));
     assert_eq!(look(62), (vec![], vec![order]), "once");
     assert!(!is_access_due(&hub.conn, start().plus_seconds(62)).unwrap());
+}
+
+/// A longer permission is news to whoever holds a copy; a shorter one beside it is not.
+#[test]
+fn terms_that_change_are_told_again() {
+    let (mut north, south) = (Edge::new(1), Edge::new(2));
+    let hub = Hub::new(&north, &south);
+    assert_eq!(hub.take(&hub.north, north.write(Compartment::Vitals)), []);
+    let sql = SqliteHub::new(&hub.conn);
+    let until = |grants: Vec<Terms>| -> Vec<_> {
+        let ms = start().millis().unsigned_abs();
+        grants.into_iter().map(|grant| (grant.lease.until_ms.unwrap() - ms) / 1_000).collect()
+    };
+    for (seconds, news) in [(60, vec![60]), (120, vec![120]), (90, vec![])] {
+        hub.allow_south_for(seconds);
+        let told = sql.untold(&hub.south).unwrap();
+        sql.told(&hub.south, &told).unwrap();
+        assert_eq!(until(told), news, "after a grant of {seconds} s");
+    }
 }
 
 /// What the clinic that keeps a record wrote there all by itself has no terms to tell.

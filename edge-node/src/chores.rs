@@ -30,6 +30,8 @@ pub(crate) async fn run(node: Arc<Node>, shutdown: Shutdown) {
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
+            // A copy of the data that is made in the next second is to know of it.
+            () = node.time.was_heard.notified() => {}
             () = shutdown.requested() => break,
         }
         if let Err(error) = seal(&node, OPEN_SECONDS_MAX).await {

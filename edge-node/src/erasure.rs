@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::Shutdown;
+use host::backup::BackupError;
 use host::database::WriteError;
 use store::StoreError;
 
@@ -49,7 +50,11 @@ async fn replace_backups(node: &Node) -> Result<(), String> {
     }
     let owed = node.readers.read(replication::erasure::backups_to_replace).await;
     let Some(owed) = owed.map_err(|error| error.to_string())? else { return Ok(()) };
-    let made = crate::backup::make(node, None).await.map_err(|error| error.to_string())?;
+    let made = match crate::backup::make(node, None).await {
+        // Somebody makes one at this moment, perhaps of the state before: after it.
+        Err(BackupError::Running) => return Ok(()),
+        made => made.map_err(|error| error.to_string())?,
+    };
     node.backups.drop_older().await.map_err(|error| error.to_string())?;
     let paid: Result<(), WriteError<StoreError>> =
         node.writer.write(move |conn, _| replication::erasure::backups_replaced(conn, owed)).await;

@@ -6,6 +6,7 @@ use host::Clock;
 use replication::edge::lease::Locks;
 use replication::edge::trusted_time::{Heard, Known, TrustedTime};
 use store::{Connection, StoreError};
+use tokio::sync::Notify;
 use vocab::{SiteId, Timestamp};
 
 /// How often what is known of the time is kept for the next start, in milliseconds of the monotonic
@@ -17,6 +18,8 @@ const KEEP_EVERY_MS: u64 = 60_000;
 pub(crate) struct HubTime {
     clock: Clock,
     state: Mutex<State>,
+    /// Notified when the hub was heard, so that this is kept at once.
+    pub(crate) was_heard: Notify,
 }
 
 #[derive(Debug)]
@@ -32,7 +35,7 @@ impl HubTime {
             (None, Some(contact)) => TrustedTime::since(contact),
             (kept, _) => TrustedTime::new(kept),
         };
-        Self { clock, state: Mutex::new(State { time, kept_ms: None }) }
+        Self { clock, state: Mutex::new(State { time, kept_ms: None }), was_heard: Notify::new() }
     }
 
     /// The hub answered, and its clock showed `hub_ms`, in milliseconds since 1970.
@@ -41,6 +44,7 @@ impl HubTime {
         let mut state = self.lock();
         state.time.hear(hub, self.clock.now(), self.monotonic_ms());
         state.kept_ms = None;
+        self.was_heard.notify_one();
     }
 
     /// A bundle came that the hub signed when its clock showed this.

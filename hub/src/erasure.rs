@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use host::Shutdown;
+use host::backup::BackupError;
 use host::database::WriteError;
 use store::StoreError;
 
@@ -66,7 +67,11 @@ async fn replace_backups(hub: &Hub) -> Result<Option<u64>, String> {
     let _alone = hub.replacing.lock().await;
     let owed = hub.readers.read(replication::erasure::backups_to_replace).await;
     let Some(owed) = owed.map_err(|error| error.to_string())? else { return Ok(None) };
-    let made = crate::backup::make(hub, None).await.map_err(|error| error.to_string())?;
+    let made = match crate::backup::make(hub, None).await {
+        // Somebody makes one at this moment, perhaps of the state before: after it.
+        Err(BackupError::Running) => return Ok(None),
+        made => made.map_err(|error| error.to_string())?,
+    };
     hub.backups.drop_older().await.map_err(|error| error.to_string())?;
     let paid: Result<(), WriteError<StoreError>> =
         hub.writer.write(move |conn, _| replication::erasure::backups_replaced(conn, owed)).await;

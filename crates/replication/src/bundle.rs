@@ -80,9 +80,13 @@ impl Way {
                 message,
                 Message::StreamAck(_) | Message::Compare(_) | Message::PurgeDone(_)
             ),
-            Self::Down => {
-                matches!(message, Message::PushAck(_) | Message::AcksStored(_) | Message::Purge(_))
-            }
+            Self::Down => matches!(
+                message,
+                Message::PushAck(_)
+                    | Message::AcksStored(_)
+                    | Message::Purge(_)
+                    | Message::Grants(_)
+            ),
         }
     }
 }

@@ -51,21 +51,29 @@ pub fn carry_out(
         return Ok(0);
     }
     let no = store::insert(conn, now, order, entry, answered)?;
-    let erased = match &order.target {
-        Target::Entry(id) => erase_one(conn, id, rooms)?,
+    let (erased, was_here) = match &order.target {
+        Target::Entry(id) => {
+            let erased = erase_one(conn, id, rooms)?;
+            (erased, erased > 0)
+        }
         Target::Streams(_) | Target::Subject(_) => erase_streams(conn, no, order, rooms)?,
     };
     store::count(conn, no, erased)?;
+    // What was let go a moment before, because access ended with the erasure, is in older backups too.
+    if was_here {
+        store::owe(conn)?;
+    }
     Ok(erased)
 }
 
+/// How many payloads went, and whether anything that the order names was ever held here.
 fn erase_streams(
     conn: &Connection,
     no: i64,
     order: &EraseOrder,
     rooms: &mut dyn Materialize,
-) -> Result<u64, StoreError> {
-    let mut erased = 0;
+) -> Result<(u64, bool), StoreError> {
+    let (mut erased, mut was_here) = (0, false);
     // Rooms may hold readings that are not in any stream yet.
     for patient in store::patients_without_vitals(conn)? {
         let vitals = streams::patient_stream(patient, Compartment::Vitals);
@@ -76,6 +84,7 @@ fn erase_streams(
     }
     for (stream, id, cover, before) in store::covered(conn, order)? {
         store::mark_stream(conn, stream, no, cover)?;
+        was_here = true;
         if !before {
             erased += store::drop_of_stream(conn, stream)?;
             store::bury_keys(conn, stream)?;
@@ -87,7 +96,7 @@ fn erase_streams(
         let header = codec::decode::<Full>(raw).ok().and_then(|full| unfold(full).ok());
         header.is_some_and(|found| order.covers(&found.entry.unchecked().header.stream).is_some())
     })?;
-    Ok(erased)
+    Ok((erased, was_here || erased > 0))
 }
 
 fn erase_one(

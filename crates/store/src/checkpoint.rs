@@ -66,7 +66,14 @@ const REWRITE_BYTES_MAX: i64 = 2 * 1024 * 1024 * 1024;
 ///
 /// The database's, and [`StoreError::TooLong`] for a file that would not fit into memory.
 pub fn rewrite(conn: &Connection) -> Result<bool, StoreError> {
-    let number = |pragma| conn.pragma_query_value(None, pragma, |row| row.get::<_, i64>(0));
+    // SQLCipher answers some of these as text.
+    let number = |pragma| {
+        conn.pragma_query_value(None, pragma, |row| {
+            let value = row.get_ref(0)?;
+            let text = value.as_str().ok().and_then(|text| text.parse().ok());
+            Ok(text.or_else(|| value.as_i64().ok()).unwrap_or(i64::MAX))
+        })
+    };
     if number("page_count")?.saturating_mul(number("page_size")?) > REWRITE_BYTES_MAX {
         return Err(StoreError::TooLong);
     }
@@ -120,5 +127,20 @@ mod tests {
         .unwrap();
         assert!(empty_wal(&conn).unwrap());
         assert_eq!(length(), 0);
+    }
+
+    #[test]
+    fn an_encrypted_file_is_written_anew_without_what_was_deleted() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a.db");
+        let conn = open(&path, &DatabaseKey::new([1; 32]), Access::Write).unwrap();
+        conn.execute_batch("CREATE TABLE note (x BLOB NOT NULL) STRICT").unwrap();
+        conn.execute("INSERT INTO note VALUES (zeroblob(2000000))", []).unwrap();
+        conn.execute("DELETE FROM note", []).unwrap();
+        assert!(empty_wal(&conn).unwrap());
+        let before = fs::metadata(&path).unwrap().len();
+        assert!(rewrite(&conn).unwrap());
+        let after = fs::metadata(&path).unwrap().len();
+        assert!(before > 2_000_000 && after < 100_000, "{before} to {after}");
     }
 }

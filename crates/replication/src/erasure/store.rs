@@ -101,8 +101,13 @@ pub(super) fn set_entry(conn: &Connection, id: OrderId, entry: EntryId) -> Resul
 pub(super) fn count(conn: &Connection, order: i64, erased: u64) -> Result<(), StoreError> {
     if erased > 0 {
         conn.prepare_cached(COUNT_ERASED)?.execute(params![order, erased.cast_signed()])?;
-        conn.prepare_cached(OWE)?.execute([])?;
     }
+    Ok(())
+}
+
+/// Backups and the file have to be made anew.
+pub(super) fn owe(conn: &Connection) -> Result<(), StoreError> {
+    conn.prepare_cached(OWE)?.execute([])?;
     Ok(())
 }
 

@@ -18,7 +18,9 @@ use vitals::receipt::{Outcome, Receipt};
 use vocab::{Compartment, DeviceName, PatientId, Purpose, Sensitive, SiteId, Timestamp};
 use workflows::apply_fact::Rooms;
 use workflows::record_batch::{Recorded, record_batch};
-use workflows::{EdgeState, WorkflowError, schema};
+use workflows::{EdgeState, WorkflowError};
+
+use crate::blank;
 
 /// A reading that a receipt said was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -42,6 +44,7 @@ pub struct Clinic {
     /// Its key.
     pub key: NodeId,
     seed: [u8; 32],
+    me: Signer,
     random: Random,
     hub: NodeId,
     /// How far its wall clock is off, milliseconds.
@@ -74,8 +77,7 @@ impl Clinic {
     pub fn new(site: SiteId, seed: u64, hub: NodeId) -> Self {
         let random = Random::seeded(seed);
         let key_seed = random.bytes();
-        let mut conn = store::open_in_memory().expect(NO_LIMIT);
-        store::migrate(&mut conn, schema::EDGE).expect(NO_LIMIT);
+        let conn = blank::edge();
         let state = start(&conn, &key_seed, &random, site);
         let key = state.author.node();
         Self {
@@ -84,6 +86,7 @@ impl Clinic {
             site,
             key,
             seed: key_seed,
+            me: Signer::from_seed(&key_seed),
             random,
             hub,
             clock_off_ms: 0,
@@ -331,12 +334,11 @@ impl Clinic {
         let mut rooms = Rooms { hub: self.hub, site: self.site, now: self.wall(now_ms) };
         let known = rooms;
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
-        let me = Signer::from_seed(&self.seed);
         if matches!(op, EdgeOp::TakeBack { .. }) {
             self.state.forget();
         }
-        let reply =
-            EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &me).expect(NO_LIMIT);
+        let reply = EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &self.me);
+        let reply = reply.expect(NO_LIMIT);
         group.commit().expect(NO_LIMIT);
         reply
     }
@@ -355,6 +357,5 @@ fn start(conn: &Connection, seed: &[u8; 32], random: &Random, site: SiteId) -> E
     let draw = random.clone();
     let fill = Box::new(move |bytes: &mut [u8]| draw.fill(bytes));
     let author = Author::start(conn, Signer::from_seed(seed), fill).expect(NO_LIMIT);
-    let rules = alerts::RuleTable::built_in().expect("the rules that ship are sound");
-    EdgeState::new(author, Some(site), rules)
+    EdgeState::new(author, Some(site), blank::rules())
 }

@@ -13,8 +13,8 @@ use sync_protocol::exchange::{HubExchange, HubOp};
 use sync_protocol::signature::Signer;
 use vocab::{FactKind, SiteId, Timestamp};
 use workflows::apply_fact::{NO_SITE, Rooms};
-use workflows::schema;
 
+use crate::blank;
 use crate::clinic::EPOCH_MS;
 
 /// A hub.
@@ -50,8 +50,7 @@ impl BoxHub {
     pub fn new(seed: u64) -> Self {
         let random = Random::seeded(seed);
         let key_seed: [u8; 32] = random.bytes();
-        let mut conn = store::open_in_memory().expect(NO_LIMIT);
-        store::migrate(&mut conn, schema::HUB).expect(NO_LIMIT);
+        let conn = blank::hub();
         SqliteHub::new(&conn).begin(random.number()).expect(NO_LIMIT);
         let author = start(&conn, &key_seed, &random);
         let key = author.node();

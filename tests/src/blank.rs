@@ -6,7 +6,10 @@ use std::sync::OnceLock;
 
 use alerts::RuleTable;
 use store::{Connection, Room};
+use tempfile::TempDir;
 use workflows::schema;
+
+use crate::disk;
 
 const NO_LIMIT: &str = "the box works on sound storage";
 
@@ -27,6 +30,15 @@ pub(crate) fn rules() -> RuleTable {
     static RULES: OnceLock<RuleTable> = OnceLock::new();
     let read = || RuleTable::built_in().expect("the rules that ship are sound");
     RULES.get_or_init(read).clone()
+}
+
+/// A new database in a folder.
+pub(crate) fn on_disk(rooms: &[Room]) -> TempDir {
+    let folder = disk::new_folder();
+    let mut conn = disk::open(&folder);
+    store::migrate(&mut conn, rooms).expect(NO_LIMIT);
+    store::empty_wal(&conn).expect(NO_LIMIT);
+    folder
 }
 
 fn make(rooms: &[Room]) -> Connection {

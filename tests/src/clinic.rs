@@ -1,26 +1,30 @@
 //! A clinic in the box: the rooms, the writer and a conversation, without programs around them.
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use consent::fact::ConsentEvent;
 use consent::notice::{Capture, Evidence, Language, Notice};
 use consent::scope::{Action, Recipient, SetOf};
 use consent::{GrantTerms, RevokeScope, RevokeTerms};
 use host::Random;
 use patients::{NewPatient, PatientEdit, PatientForm, PersonName, Phone};
-use replication::Author;
 use replication::edge::EdgeDesk;
+use replication::streams::patient_stream;
+use replication::{Author, Draft};
 use store::{Connection, Group};
-use sync_protocol::NodeId;
 use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
 use sync_protocol::signature::Signer;
+use sync_protocol::{EntryId, NodeId};
 use vitals::batch::Batch;
 use vitals::checksum::BodyDigest;
 use vitals::receipt::{Outcome, Receipt};
-use vocab::{Compartment, DeviceName, PatientId, Purpose, Sensitive, SiteId, Timestamp};
+use vocab::{Compartment, DeviceName, FactKind, PatientId, Purpose, Sensitive, SiteId, Timestamp};
 use workflows::apply_fact::Rooms;
 use workflows::record_batch::{Recorded, record_batch};
 use workflows::{EdgeState, WorkflowError};
 
-use crate::blank;
+use crate::disk::{Database, DiskCopy, Medium};
+use crate::{blank, forgery, invariants};
 
 /// A reading that a receipt said was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +40,7 @@ pub struct Sent {
 /// A clinic.
 pub struct Clinic {
     /// Its database.
-    pub conn: Connection,
+    pub conn: Database,
     /// The writing side, made anew at every start.
     pub state: EdgeState,
     /// Its id.
@@ -49,20 +53,28 @@ pub struct Clinic {
     hub: NodeId,
     /// How far its wall clock is off, milliseconds.
     pub clock_off_ms: i64,
-    /// Patients registered here.
+    /// Until when its storage answers nothing to the conversation.
+    pub slow_until: u64,
+    /// Patients registered here, ever.
     pub own: Vec<PatientId>,
-    /// Readings that were acknowledged to a device.
-    pub acknowledged: Vec<Sent>,
+    /// Readings that were acknowledged to a device, ever.
+    pub acknowledged: BTreeSet<Sent>,
+    /// Of those, what is on this disk.
+    pub promised: Vec<Sent>,
+    /// And what was lost here and was at the hub when it was lost.
+    pub only_elsewhere: BTreeSet<Sent>,
+    /// Payloads of kinds that only a newer version knows, by the entry's name.
+    pub newer: BTreeMap<EntryId, Vec<u8>>,
     /// Bodies sent so far, to be sent again.
     pub bodies: Vec<String>,
     /// The conversation, while one is open.
     pub exchange: Option<EdgeExchange>,
 }
 
-/// A disk as it was once, with what the clinic had promised by then.
+/// A disk as it was once, with the promises that are kept on it.
 pub struct Backup {
-    conn: Connection,
-    acknowledged: usize,
+    disk: DiskCopy,
+    promised: Vec<Sent>,
 }
 
 const NO_LIMIT: &str = "the box works on sound storage";
@@ -74,10 +86,10 @@ impl Clinic {
     ///
     /// When storage fails, which it does not in the box.
     #[must_use]
-    pub fn new(site: SiteId, seed: u64, hub: NodeId) -> Self {
+    pub fn new(medium: Medium, site: SiteId, seed: u64, hub: NodeId) -> Self {
         let random = Random::seeded(seed);
         let key_seed = random.bytes();
-        let conn = blank::edge();
+        let conn = Database::edge(medium);
         let state = start(&conn, &key_seed, &random, site);
         let key = state.author.node();
         Self {
@@ -90,8 +102,12 @@ impl Clinic {
             random,
             hub,
             clock_off_ms: 0,
+            slow_until: 0,
             own: Vec::new(),
-            acknowledged: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            promised: Vec::new(),
+            only_elsewhere: BTreeSet::new(),
+            newer: BTreeMap::new(),
             bodies: Vec::new(),
             exchange: None,
         }
@@ -100,6 +116,8 @@ impl Clinic {
     /// The process is killed and started again: what was committed is there, all else is gone.
     pub fn restart(&mut self) {
         self.exchange = None;
+        self.slow_until = 0;
+        self.conn.crash();
         self.state = start(&self.conn, &self.seed, &self.random, self.site);
     }
 
@@ -110,33 +128,30 @@ impl Clinic {
     /// When storage fails, which it does not in the box.
     #[must_use]
     pub fn backup(&self) -> Backup {
-        let conn = store::copy_in_memory(&self.conn).expect(NO_LIMIT);
-        Backup { conn, acknowledged: self.acknowledged.len() }
+        Backup { disk: self.conn.copy(), promised: self.promised.clone() }
     }
 
-    /// The disk is lost, and an older copy of it put in its place. What was promised and reached
-    /// nobody else since then is lost with it: `elsewhere` says what did.
+    /// The disk is lost, and another copy of it put in its place. What was promised and is not on that
+    /// copy is lost with it, unless it is among the hub's readings.
     ///
     /// # Panics
     ///
     /// When storage fails, which it does not in the box.
-    pub fn restore(
-        &mut self,
-        backup: &Backup,
-        elsewhere: &std::collections::BTreeSet<Sent>,
-        patients_elsewhere: impl Fn(PatientId) -> bool,
-    ) {
-        self.conn = store::copy_in_memory(&backup.conn).expect(NO_LIMIT);
+    pub fn restore(&mut self, backup: &Backup, at_hub: &BTreeSet<Sent>) {
+        self.conn.put_back(&backup.disk);
         self.restart();
-        let mut number = 0;
-        self.acknowledged.retain(|sent| {
-            number += 1;
-            number <= backup.acknowledged || elsewhere.contains(sent)
-        });
-        let mut own = std::mem::take(&mut self.own);
-        own.retain(|patient| patients_elsewhere(*patient) || self.knows(*patient));
-        self.own = own;
+        let before = std::mem::replace(&mut self.promised, backup.promised.clone());
+        self.only_elsewhere.extend(before.into_iter().filter(|sent| at_hub.contains(sent)));
         self.bodies.clear();
+    }
+
+    /// The hub lost what is not among its readings now: what was lost here before is lost for good,
+    /// unless it came back meanwhile.
+    pub fn hub_lost(&mut self, at_hub: &BTreeSet<Sent>) {
+        if !self.only_elsewhere.is_empty() {
+            let here = invariants::readings_at(&self.conn);
+            self.only_elsewhere.retain(|sent| here.contains(sent) || at_hub.contains(sent));
+        }
     }
 
     /// Its wall clock.
@@ -206,6 +221,32 @@ impl Clinic {
         let _ = self.write(|conn, state| {
             workflows::edit_patient::edit_patient(conn, state, now, patient, &[edit])
         });
+    }
+
+    /// Writes what only a newer version of the program knows.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn write_newer(&mut self, now_ms: u64, patient: PatientId, kind: u16, payload: Vec<u8>) {
+        let now = self.wall(now_ms);
+        let draft = Draft {
+            stream: patient_stream(patient, Compartment::Vitals),
+            kind: FactKind::Segment,
+            payload,
+            own_salt: false,
+            urgent: false,
+        };
+        let group = Group::begin(&self.conn).expect(NO_LIMIT);
+        let written = self.state.author.write_newer(&self.conn, now, &draft, (kind, NEWER_SCHEMA));
+        self.newer.insert(written.expect(NO_LIMIT).id, draft.payload);
+        group.commit().expect(NO_LIMIT);
+    }
+
+    /// A frame that only a broken program of this clinic would send; see [`forgery`].
+    pub(crate) fn forge(&self, subject: [u8; 16]) -> Vec<u8> {
+        let stream = patient_stream(PatientId::from_bytes(subject), Compartment::Vitals);
+        forgery::frame(&self.seed, self.key, self.state.author.epoch(), stream)
     }
 
     /// Whether the patient is known here; one that a restored disk lost is not, until it comes back.
@@ -302,11 +343,10 @@ impl Clinic {
                 && let Ok(Some(patient)) =
                     patients::store::resolve(&self.conn, self.site, number.as_str())
             {
-                self.acknowledged.push(Sent {
-                    patient,
-                    time: reading.time.nanos(),
-                    value: reading.value.to_string(),
-                });
+                let (time, value) = (reading.time.nanos(), reading.value.to_string());
+                let sent = Sent { patient, time, value };
+                self.acknowledged.insert(sent.clone());
+                self.promised.push(sent);
             }
         }
     }
@@ -349,6 +389,12 @@ impl Clinic {
         self.exchange = Some(EdgeExchange::new(self.key, self.hub, wall));
     }
 }
+
+/// Kinds of facts that this version does not know.
+pub const NEWER_KINDS: std::ops::Range<u16> = 900..903;
+
+/// A form of payloads that this version does not know.
+const NEWER_SCHEMA: u16 = 2;
 
 /// 2026-01-01: where the box's time begins.
 pub const EPOCH_MS: i64 = 1_767_225_600_000;

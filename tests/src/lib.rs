@@ -4,6 +4,9 @@
 mod blank;
 pub mod clinic;
 mod decisions;
+pub mod disk;
+pub mod faults;
+mod forgery;
 pub mod hub;
 pub mod invariants;
 pub mod network;

@@ -68,6 +68,33 @@ fn invariant_26_a_change_of_access_is_one_change_and_no_change_is_none() {
     assert_eq!(version(Some(true)), Some(opened + 2));
 }
 
+#[test]
+fn invariant_09_an_older_backup_after_a_newer_one_takes_no_version_back() {
+    let mut world = World::still(2);
+    let now = world.now();
+    let patient = world.clinics[0].register(now, 1);
+    world.allow(0, patient, 1, true);
+    world.settle();
+    let older = world.hub.backup();
+    let mut newer = None;
+    for life in 0..3 {
+        world.pass(5_000);
+        let now = world.now();
+        // The second life begins from what the first left, the third from before both.
+        let backup = if life == 1 { newer.as_ref().unwrap_or(&older) } else { &older };
+        world.hub.restore(now, backup);
+        world.settle();
+        let before = said(&world, patient).unwrap();
+        let now = world.now();
+        world.clinics[0].edit(now, patient, 7 + life);
+        world.settle();
+        assert!(said(&world, patient).unwrap() >= before);
+        newer = Some(world.hub.backup());
+    }
+    let name = |conn| format!("{:?}", patients::store::get(conn, patient).unwrap());
+    assert_eq!(name(&world.clinics[1].conn), name(&world.hub.conn));
+}
+
 fn said(world: &World, patient: PatientId) -> Option<u32> {
     let key: (NodeId, StreamId) =
         (world.clinics[1].key, patient_stream(patient, Compartment::Identity));

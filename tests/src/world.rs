@@ -173,13 +173,34 @@ impl World {
             self.step();
         }
         if !self.is_idle() {
-            self.break_(6, "the calm did not bring everything where it belongs".to_owned());
+            let what =
+                format!("the calm did not bring everything where it belongs: {}", self.waits());
+            self.break_(6, what);
         }
     }
 
     /// Whether two sides talk without getting anywhere; they are never idle then.
     fn is_endless(&self) -> bool {
         self.figures.frames > FRAMES_PER_CLINIC_MAX * self.clinics.len() as u64
+    }
+
+    /// Who still waits for something.
+    fn waits(&self) -> String {
+        let mut who = Vec::new();
+        for (at, clinic) in self.clinics.iter().enumerate() {
+            let edge = clinic.exchange.as_ref();
+            let hub = self.hub.exchanges.get(&clinic.key);
+            if !edge.is_some_and(EdgeExchange::is_idle) {
+                who.push(format!("clinic {at}"));
+            }
+            if edge.is_some_and(EdgeExchange::has_left_alone) {
+                who.push(format!("clinic {at} for what goes before"));
+            }
+            if !hub.is_some_and(HubExchange::is_idle) {
+                who.push(format!("the hub for clinic {at}"));
+            }
+        }
+        who.join(", ")
     }
 
     fn is_idle(&self) -> bool {
@@ -267,6 +288,7 @@ impl World {
             self.hub.exchanges.remove(&clinic.key);
             self.figures.count_many(Fault::Cut, u64::from(wires.is_some()));
             *wires = None;
+            self.captured.forget_answers(at);
             *redial = self.now + 500 + self.dice.below(5_000);
         }
     }

@@ -44,6 +44,11 @@ impl Captured {
         }
     }
 
+    /// What the hub said in a conversation that is over: nobody but a hub that lies could say it again.
+    pub(super) fn forget_answers(&mut self, at: usize) {
+        self.frames.retain(|(road, ..)| *road != (at, false));
+    }
+
     pub(super) fn take_touched(&mut self) -> BTreeSet<usize> {
         std::mem::take(&mut self.touched)
     }

@@ -30,8 +30,6 @@ pub enum Fault {
     ClinicRestored,
     /// The hub's database was brought back from a backup.
     HubRestored,
-    /// Of two copies of one disk both ran.
-    Cloned,
     /// Bytes that mean nothing arrived.
     NoFrame,
     /// A frame arrived cut short.
@@ -68,7 +66,6 @@ impl Fault {
             Self::ClockJumped => "clock_jumped",
             Self::ClinicRestored => "clinic_restored",
             Self::HubRestored => "hub_restored",
-            Self::Cloned => "cloned",
             Self::NoFrame => "no_frame",
             Self::Truncated => "truncated",
             Self::Replayed => "replayed",

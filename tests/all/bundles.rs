@@ -11,6 +11,7 @@ use replication::streams::{Topic, topic};
 use sync_protocol::exchange::HubReply;
 use sync_protocol::{Class, EntryId, NodeId, StreamId};
 use tests::clinic::Clinic;
+use tests::disk::Medium;
 use tests::hub::BoxHub;
 use vocab::{Compartment, SiteId};
 
@@ -18,11 +19,11 @@ const ALL: usize = usize::MAX;
 
 /// A hub and so many clinics that have joined it and never talked to it.
 fn network(clinics: u8, seed: u64) -> (BoxHub, Vec<Clinic>) {
-    let mut hub = BoxHub::new(seed);
+    let mut hub = BoxHub::new(Medium::Memory, seed);
     let clinics = (1..=clinics)
         .map(|byte| {
             let site = SiteId::from_bytes([byte; 16]);
-            let clinic = Clinic::new(site, seed * 100 + u64::from(byte), hub.key);
+            let clinic = Clinic::new(Medium::Memory, site, seed * 100 + u64::from(byte), hub.key);
             hub.enrol(site, &format!("clinic-{byte}"), clinic.key);
             clinic
         })

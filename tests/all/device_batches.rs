@@ -3,6 +3,7 @@
 use host::Random;
 use sync_protocol::NodeId;
 use tests::clinic::{Clinic, EPOCH_MS};
+use tests::disk::Medium;
 use tests::network::Dice;
 use vitals::receipt::{Outcome, Receipt};
 use vocab::{SiteId, Timestamp};
@@ -28,7 +29,7 @@ fn body(batch_id: &str, number: u64) -> String {
 #[test]
 fn of_a_hundred_thousand_batches_with_a_fifth_of_repeats_each_reading_counts_once() {
     let hub = NodeId(Random::seeded(1).bytes());
-    let mut clinic = Clinic::new(SiteId::from_bytes([1; 16]), 2, hub);
+    let mut clinic = Clinic::new(Medium::Memory, SiteId::from_bytes([1; 16]), 2, hub);
     (0..7).for_each(|number| {
         clinic.register(0, number);
     });

@@ -19,6 +19,8 @@ mod first_start;
 #[cfg(test)]
 mod hostile_peer;
 #[cfg(test)]
+mod invariants;
+#[cfg(test)]
 mod journeys;
 #[cfg(test)]
 mod kills;

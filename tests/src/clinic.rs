@@ -2,25 +2,31 @@
 
 mod bundles;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use consent::fact::ConsentEvent;
 use consent::notice::{Capture, Evidence, Language, Notice};
 use consent::scope::{Action, Recipient, SetOf};
 use consent::{GrantTerms, RevokeScope, RevokeTerms};
 use host::Random;
 use patients::{NewPatient, PatientEdit, PatientForm, PersonName, Phone};
-use replication::Author;
 use replication::edge::EdgeDesk;
+use replication::streams::patient_stream;
+use replication::{Author, Draft};
 use store::{Connection, Group};
-use sync_protocol::NodeId;
 use sync_protocol::exchange::{EdgeExchange, EdgeOp, EdgeReply};
 use sync_protocol::signature::Signer;
+use sync_protocol::{EntryId, NodeId};
 use vitals::batch::Batch;
 use vitals::checksum::BodyDigest;
 use vitals::receipt::{Outcome, Receipt};
-use vocab::{Compartment, DeviceName, PatientId, Purpose, Sensitive, SiteId, Timestamp};
+use vocab::{Compartment, DeviceName, FactKind, PatientId, Purpose, Sensitive, SiteId, Timestamp};
 use workflows::apply_fact::Rooms;
 use workflows::record_batch::{Recorded, record_batch};
-use workflows::{EdgeState, WorkflowError, schema};
+use workflows::{EdgeState, WorkflowError};
+
+use crate::disk::{Database, DiskCopy, Medium};
+use crate::{blank, forgery};
 
 /// A reading that a receipt said was accepted.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -36,7 +42,7 @@ pub struct Sent {
 /// A clinic.
 pub struct Clinic {
     /// Its database.
-    pub conn: Connection,
+    pub conn: Database,
     /// The writing side, made anew at every start.
     pub state: EdgeState,
     /// Its id.
@@ -44,24 +50,33 @@ pub struct Clinic {
     /// Its key.
     pub key: NodeId,
     seed: [u8; 32],
+    me: Signer,
     random: Random,
     hub: NodeId,
     /// How far its wall clock is off, milliseconds.
     pub clock_off_ms: i64,
-    /// Patients registered here.
+    /// Until when its storage answers nothing to the conversation.
+    pub slow_until: u64,
+    /// Patients registered here, ever.
     pub own: Vec<PatientId>,
-    /// Readings that were acknowledged to a device.
-    pub acknowledged: Vec<Sent>,
+    /// Readings that were acknowledged to a device, ever.
+    pub acknowledged: BTreeSet<Sent>,
+    /// Of those, what is on this disk.
+    pub promised: Vec<Sent>,
+    /// And what was lost here and somebody else had when it was lost.
+    pub only_elsewhere: BTreeSet<Sent>,
+    /// Payloads of kinds that only a newer version knows, by the entry's name.
+    pub newer: BTreeMap<EntryId, Vec<u8>>,
     /// Bodies sent so far, to be sent again.
     pub bodies: Vec<String>,
     /// The conversation, while one is open.
     pub exchange: Option<EdgeExchange>,
 }
 
-/// A disk as it was once, with what the clinic had promised by then.
+/// A disk as it was once, with the promises that are kept on it.
 pub struct Backup {
-    conn: Connection,
-    acknowledged: usize,
+    disk: DiskCopy,
+    promised: Vec<Sent>,
 }
 
 const NO_LIMIT: &str = "the box works on sound storage";
@@ -73,20 +88,19 @@ impl Clinic {
     ///
     /// When storage fails, which it does not in the box.
     #[must_use]
-    pub fn new(site: SiteId, seed: u64, hub: NodeId) -> Self {
-        Self::on(store::open_in_memory().expect(NO_LIMIT), site, seed, hub)
+    pub fn new(medium: Medium, site: SiteId, seed: u64, hub: NodeId) -> Self {
+        Self::on(Database::edge(medium), site, seed, hub)
     }
 
-    /// The same on a database of the caller's, which is empty.
+    /// The same on a database of the caller's, which has an edge's tables and no row.
     ///
     /// # Panics
     ///
     /// When storage fails, which it does not in the box.
     #[must_use]
-    pub fn on(mut conn: Connection, site: SiteId, seed: u64, hub: NodeId) -> Self {
+    pub fn on(conn: Database, site: SiteId, seed: u64, hub: NodeId) -> Self {
         let random = Random::seeded(seed);
         let key_seed = random.bytes();
-        store::migrate(&mut conn, schema::EDGE).expect(NO_LIMIT);
         let state = start(&conn, &key_seed, &random, site);
         let key = state.author.node();
         Self {
@@ -95,11 +109,16 @@ impl Clinic {
             site,
             key,
             seed: key_seed,
+            me: Signer::from_seed(&key_seed),
             random,
             hub,
             clock_off_ms: 0,
+            slow_until: 0,
             own: Vec::new(),
-            acknowledged: Vec::new(),
+            acknowledged: BTreeSet::new(),
+            promised: Vec::new(),
+            only_elsewhere: BTreeSet::new(),
+            newer: BTreeMap::new(),
             bodies: Vec::new(),
             exchange: None,
         }
@@ -108,6 +127,8 @@ impl Clinic {
     /// The process is killed and started again: what was committed is there, all else is gone.
     pub fn restart(&mut self) {
         self.exchange = None;
+        self.slow_until = 0;
+        self.conn.crash();
         self.state = start(&self.conn, &self.seed, &self.random, self.site);
     }
 
@@ -118,33 +139,34 @@ impl Clinic {
     /// When storage fails, which it does not in the box.
     #[must_use]
     pub fn backup(&self) -> Backup {
-        let conn = store::copy_in_memory(&self.conn).expect(NO_LIMIT);
-        Backup { conn, acknowledged: self.acknowledged.len() }
+        Backup { disk: self.conn.copy(), promised: self.promised.clone() }
     }
 
-    /// The disk is lost, and an older copy of it put in its place. What was promised and reached
-    /// nobody else since then is lost with it: `elsewhere` says what did.
+    /// The disk is lost, and another copy of it put in its place. What was promised and is not on that
+    /// copy is lost with it, unless somebody else has it: `elsewhere` says what.
     ///
     /// # Panics
     ///
     /// When storage fails, which it does not in the box.
-    pub fn restore(
-        &mut self,
-        backup: &Backup,
-        elsewhere: &std::collections::BTreeSet<Sent>,
-        patients_elsewhere: impl Fn(PatientId) -> bool,
-    ) {
-        self.conn = store::copy_in_memory(&backup.conn).expect(NO_LIMIT);
+    pub fn restore(&mut self, backup: &Backup, elsewhere: &BTreeSet<Sent>) {
+        self.conn.put_back(&backup.disk);
         self.restart();
-        let mut number = 0;
-        self.acknowledged.retain(|sent| {
-            number += 1;
-            number <= backup.acknowledged || elsewhere.contains(sent)
-        });
-        let mut own = std::mem::take(&mut self.own);
-        own.retain(|patient| patients_elsewhere(*patient) || self.knows(*patient));
-        self.own = own;
+        let before = std::mem::replace(&mut self.promised, backup.promised.clone());
+        self.only_elsewhere.extend(before.into_iter().filter(|sent| elsewhere.contains(sent)));
         self.bodies.clear();
+    }
+
+    /// Another disk was lost: of what was lost here before only that can come back which is among
+    /// `left`, the readings that anybody has.
+    pub fn others_lost(&mut self, left: &BTreeSet<Sent>) {
+        self.only_elsewhere.retain(|sent| left.contains(sent));
+    }
+
+    /// The machine is gone for good, and with it what nobody else has.
+    pub fn vanish(&mut self, left: &BTreeSet<Sent>) {
+        let promised = std::mem::take(&mut self.promised);
+        self.only_elsewhere.extend(promised);
+        self.others_lost(left);
     }
 
     /// Its wall clock.
@@ -214,6 +236,32 @@ impl Clinic {
         let _ = self.write(|conn, state| {
             workflows::edit_patient::edit_patient(conn, state, now, patient, &[edit])
         });
+    }
+
+    /// Writes what only a newer version of the program knows.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn write_newer(&mut self, now_ms: u64, patient: PatientId, kind: u16, payload: Vec<u8>) {
+        let now = self.wall(now_ms);
+        let draft = Draft {
+            stream: patient_stream(patient, Compartment::Vitals),
+            kind: FactKind::Segment,
+            payload,
+            own_salt: false,
+            urgent: false,
+        };
+        let group = Group::begin(&self.conn).expect(NO_LIMIT);
+        let written = self.state.author.write_newer(&self.conn, now, &draft, (kind, NEWER_SCHEMA));
+        self.newer.insert(written.expect(NO_LIMIT).id, draft.payload);
+        group.commit().expect(NO_LIMIT);
+    }
+
+    /// A frame that only a broken program of this clinic would send; see [`forgery`].
+    pub(crate) fn forge(&self, subject: [u8; 16]) -> Vec<u8> {
+        let stream = patient_stream(PatientId::from_bytes(subject), Compartment::Vitals);
+        forgery::frame(&self.seed, self.key, self.state.author.epoch(), stream)
     }
 
     /// Whether the patient is known here; one that a restored disk lost is not, until it comes back.
@@ -312,11 +360,10 @@ impl Clinic {
                 && let Ok(Some(patient)) =
                     patients::store::resolve(&self.conn, self.site, number.as_str())
             {
-                self.acknowledged.push(Sent {
-                    patient,
-                    time: reading.time.nanos(),
-                    value: reading.value.to_string(),
-                });
+                let (time, value) = (reading.time.nanos(), reading.value.to_string());
+                let sent = Sent { patient, time, value };
+                self.acknowledged.insert(sent.clone());
+                self.promised.push(sent);
             }
         }
     }
@@ -344,12 +391,11 @@ impl Clinic {
         let mut rooms = Rooms { hub: self.hub, site: self.site, now: self.wall(now_ms) };
         let known = rooms;
         let group = Group::begin(&self.conn).expect(NO_LIMIT);
-        let me = Signer::from_seed(&self.seed);
         if matches!(op, EdgeOp::TakeBack { .. }) {
             self.state.forget();
         }
-        let reply =
-            EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &me).expect(NO_LIMIT);
+        let reply = EdgeDesk::perform(&self.conn, rooms.now, op, &mut rooms, &known, &self.me);
+        let reply = reply.expect(NO_LIMIT);
         let signed =
             workflows::answer_orders::answer_orders(&self.conn, &mut self.state, rooms.now)
                 .expect(NO_LIMIT);
@@ -369,6 +415,12 @@ impl Clinic {
     }
 }
 
+/// Kinds of facts that this version does not know.
+pub const NEWER_KINDS: std::ops::Range<u16> = 900..903;
+
+/// A form of payloads that this version does not know.
+const NEWER_SCHEMA: u16 = 2;
+
 /// 2026-01-01: where the box's time begins.
 pub const EPOCH_MS: i64 = 1_767_225_600_000;
 
@@ -376,6 +428,5 @@ fn start(conn: &Connection, seed: &[u8; 32], random: &Random, site: SiteId) -> E
     let draw = random.clone();
     let fill = Box::new(move |bytes: &mut [u8]| draw.fill(bytes));
     let author = Author::start(conn, Signer::from_seed(seed), fill).expect(NO_LIMIT);
-    let rules = alerts::RuleTable::built_in().expect("the rules that ship are sound");
-    EdgeState::new(author, Some(site), rules)
+    EdgeState::new(author, Some(site), blank::rules())
 }

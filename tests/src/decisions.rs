@@ -13,6 +13,8 @@ struct Decided {
     about: (PatientId, SiteId),
     event: ConsentEvent,
     at_hub: bool,
+    /// Nobody has it.
+    lost: bool,
 }
 
 /// Everything that was decided and is not lost.
@@ -24,12 +26,14 @@ pub(crate) struct Decisions {
 
 impl Decisions {
     pub(crate) fn add(&mut self, home: SiteId, about: (PatientId, SiteId), event: ConsentEvent) {
-        self.all.push(Decided { home, about, event, at_hub: false });
+        self.all.push(Decided { home, about, event, at_hub: false, lost: false });
     }
 
-    /// Forgets what the clinic wrote down and nobody has any more.
-    pub(crate) fn keep(&mut self, home: SiteId, exists: impl Fn(&ConsentEvent) -> bool) {
-        self.all.retain(|decided| decided.home != home || exists(&decided.event));
+    /// Notes which decisions that a clinic wrote down anybody still has.
+    pub(crate) fn left(&mut self, home: SiteId, exists: impl Fn(&ConsentEvent) -> bool) {
+        for decided in self.all.iter_mut().filter(|decided| decided.home == home) {
+            decided.lost = !exists(&decided.event);
+        }
     }
 
     /// Notes which decisions the hub has by now.
@@ -56,7 +60,7 @@ impl Decisions {
 
     /// Whom each patient allows their record, by all that is not lost.
     pub(crate) fn allowed_now(&self) -> BTreeSet<(PatientId, SiteId)> {
-        self.allowed(|_| true)
+        self.allowed(|decided| !decided.lost)
     }
 
     /// Whom each patient allows their record: whom a grant names that knows every revocation.

@@ -17,15 +17,15 @@ use sync_protocol::signature::Signer;
 use vocab::{FactKind, SiteId, Timestamp};
 use workflows::apply_fact::{NO_SITE, Rooms};
 use workflows::erase::{Erased, What, erase};
-use workflows::schema;
 use workflows::tend_orders::tend_orders;
 
 use crate::clinic::EPOCH_MS;
+use crate::disk::{Database, DiskCopy, Medium};
 
 /// A hub.
 pub struct BoxHub {
     /// Its database.
-    pub conn: Connection,
+    pub conn: Database,
     author: Author,
     seed: [u8; 32],
     random: Random,
@@ -54,20 +54,19 @@ impl BoxHub {
     ///
     /// When storage fails, which it does not in the box.
     #[must_use]
-    pub fn new(seed: u64) -> Self {
-        Self::on(store::open_in_memory().expect(NO_LIMIT), seed)
+    pub fn new(medium: Medium, seed: u64) -> Self {
+        Self::on(Database::hub(medium), seed)
     }
 
-    /// The same on a database of the caller's, which is empty.
+    /// The same on a database of the caller's, which has a hub's tables and no row.
     ///
     /// # Panics
     ///
     /// When storage fails, which it does not in the box.
     #[must_use]
-    pub fn on(mut conn: Connection, seed: u64) -> Self {
+    pub fn on(conn: Database, seed: u64) -> Self {
         let random = Random::seeded(seed);
         let key_seed: [u8; 32] = random.bytes();
-        store::migrate(&mut conn, schema::HUB).expect(NO_LIMIT);
         SqliteHub::new(&conn).begin(random.number()).expect(NO_LIMIT);
         let author = start(&conn, &key_seed, &random);
         let key = author.node();
@@ -82,8 +81,19 @@ impl BoxHub {
     ///
     /// When storage fails, which it does not in the box.
     #[must_use]
-    pub fn backup(&self) -> Connection {
-        store::copy_in_memory(&self.conn).expect(NO_LIMIT)
+    pub fn backup(&self) -> DiskCopy {
+        self.conn.copy()
+    }
+
+    /// The process is killed and started again: what was committed is there, all else is gone.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
+    pub fn restart(&mut self) {
+        self.exchanges.clear();
+        self.conn.crash();
+        self.author = start(&self.conn, &self.seed, &self.random);
     }
 
     /// The database is lost, and an older copy brought back as an operator does.
@@ -91,9 +101,9 @@ impl BoxHub {
     /// # Panics
     ///
     /// When storage fails, which it does not in the box.
-    pub fn restore(&mut self, now_ms: u64, backup: &Connection) {
+    pub fn restore(&mut self, now_ms: u64, backup: &DiskCopy) {
         self.exchanges.clear();
-        self.conn = store::copy_in_memory(backup).expect(NO_LIMIT);
+        self.conn.put_back(backup);
         let incarnation = self.random.number();
         replication::hub::begin_again(&self.conn, Self::wall(now_ms), incarnation).expect(NO_LIMIT);
         self.author = start(&self.conn, &self.seed, &self.random);

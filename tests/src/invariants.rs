@@ -9,7 +9,8 @@ use store::{Connection, StoreError};
 use sync_protocol::{EntryId, NodeId, StreamId};
 use vocab::{Compartment, FactKind, PatientId, SiteId};
 
-use crate::clinic::{Clinic, Sent};
+use crate::clinic::{Clinic, NEWER_KINDS, Sent};
+use crate::faults::Fault;
 use crate::world::{Broken, World};
 
 /// Of so many storms one is followed by a check of every signature, which costs more than the storm.
@@ -27,15 +28,16 @@ pub fn check(world: &World) -> Vec<Broken> {
     check_whole("the hub", &at_hub, &mut broken);
     check_counts("the hub", &world.hub.conn, &mut broken);
     let permitted = permissions(world);
-    let there = world.clinics.iter().enumerate().filter(|(number, _)| world.is_there(*number));
-    for (number, clinic) in there {
+    for (number, clinic) in world.there() {
         let name = format!("clinic {number}");
         let here = walk(&clinic.conn).expect("sound storage");
         check_whole(&name, &here, &mut broken);
         check_counts(&name, &clinic.conn, &mut broken);
+        check_accounts(&name, clinic, &mut broken);
         check_own_at_hub(&name, clinic, &here, &at_hub, &mut broken);
         check_feed(&name, clinic, world, &here, &at_hub, &permitted, &mut broken);
-        if !world.restored.contains(&number) && world.figures.hub_restores == 0 {
+        let hub_restored = world.figures.times(Fault::HubRestored) > 0;
+        if !world.restored.contains(&number) && !hub_restored && !world.plan.hostile {
             check_tally(&name, clinic, &mut broken);
         }
     }
@@ -47,6 +49,7 @@ pub fn check(world: &World) -> Vec<Broken> {
     }
     world.check_left(&mut broken);
     check_readings(world, &mut broken);
+    check_newer(world, &mut broken);
     check_identities(world, &permitted, &at_hub, &mut broken);
     broken
 }
@@ -55,21 +58,41 @@ fn fail(broken: &mut Vec<Broken>, invariant: u32, what: String) {
     broken.push(Broken { invariant, what });
 }
 
-/// 3, 4, 5 and 15: chains without gaps, dense numbers, sums that fit.
+/// 3, 4 and 5: chains without gaps, dense numbers, sums that fit.
 fn check_whole(name: &str, streams: &[StreamWalk], broken: &mut Vec<Broken>) {
-    for stream in streams.iter().filter(|stream| !stream.is_whole()) {
-        fail(broken, 5, format!("{name}: {:?} is not whole", stream.stream));
+    for stream in streams {
+        let id = stream.stream;
+        if !stream.linked {
+            fail(broken, 3, format!("{name}: a chain of {id:?} has a gap or a false link"));
+        }
+        if !stream.dense || stream.recorded.count != stream.found.count {
+            fail(broken, 4, format!("{name}: {id:?} is not numbered from 1 to its count"));
+        }
+        if stream.recorded != stream.found {
+            fail(broken, 5, format!("{name}: the sum of {id:?} is not that of its entries"));
+        }
     }
 }
 
-/// 3, 4, 5 and 15 once more, as an operator would check: with every signature and every sum.
+/// 15: every chain is what its author signed, with every signature and every sum, as an operator would
+/// check; and 3 to 5 once more.
 fn check_everything(world: &World, broken: &mut Vec<Broken>) {
     let mut said = vec![replication::hub::verify(&world.hub.conn, &mut |_| {})];
     for clinic in &world.clinics {
         said.push(replication::edge::verify(&clinic.conn, &clinic.key, &mut |_| {}));
     }
     for wrong in said.into_iter().filter_map(Result::err) {
-        fail(broken, 5, wrong.to_string());
+        fail(broken, 15, wrong.to_string());
+    }
+}
+
+/// 14: of everything that a clinic wrote it knows what became of it.
+fn check_accounts(name: &str, clinic: &Clinic, broken: &mut Vec<Broken>) {
+    let status = replication::edge::status(&clinic.conn).expect("sound storage");
+    let known =
+        status.received + status.pending + status.quarantined + status.refused + status.held;
+    if status.authored != known || status.refused > 0 {
+        fail(broken, 14, format!("{name}: {status:?}"));
     }
 }
 
@@ -116,9 +139,12 @@ fn by(streams: &[StreamWalk], author: NodeId) -> BTreeSet<EntryId> {
 
 /// Which clinic's copies must be complete now, by the last decision of each patient.
 fn permissions(world: &World) -> BTreeSet<(PatientId, SiteId)> {
-    // What was allowed went with everything else.
+    // What was allowed went with everything else, unless the order was lost before anybody heard of it.
+    let ordered = replication::erasure::erased_since(&world.hub.conn, 0).expect("sound storage");
+    let gone =
+        |patient: &PatientId| world.erased_whole.contains(patient) && ordered.contains(patient);
     let mut allowed = world.allowed_now();
-    allowed.retain(|(patient, _)| !world.erased_whole.contains(patient));
+    allowed.retain(|(patient, _)| !gone(patient));
     allowed
 }
 
@@ -177,26 +203,30 @@ fn check_tally(name: &str, clinic: &Clinic, broken: &mut Vec<Broken>) {
 
 /// 1, 10 and 13: every reading that a device got a receipt for is at the hub exactly once.
 fn check_readings(world: &World, broken: &mut Vec<Broken>) {
-    let mut sent: Vec<Sent> =
-        world.clinics.iter().flat_map(|clinic| clinic.acknowledged.iter().cloned()).collect();
+    let clinics = || world.clinics.iter();
+    // Of what was erased nothing is promised.
+    let counts = |sent: &&Sent| !world.erased.contains(&sent.patient);
+    let ever: BTreeSet<&Sent> = clinics().flat_map(|clinic| &clinic.acknowledged).collect();
     let mut held = sealed_readings(&world.hub.conn);
-    for readings in [&mut sent, &mut held] {
-        readings.retain(|reading| !world.erased.contains(&reading.patient));
-    }
-    sent.sort();
+    held.retain(|sent| counts(&sent));
     held.sort();
-    if !world.restored.is_empty() {
-        // What was sealed after the copy was made is sealed again from the copy's open readings.
-        // A device that missed its receipt repeats what the copy does not know.
-        sent.dedup();
-        held.dedup();
+    let all = held.len();
+    held.dedup();
+    // What was sealed after the copy was made is sealed again from the copy's open readings, and a
+    // device that missed its receipt repeats what the copy does not know.
+    if world.restored.is_empty() && held.len() < all {
+        fail(broken, 1, format!("{} readings are held twice", all - held.len()));
     }
-    if sent != held {
-        fail(
-            broken,
-            1,
-            format!("{} readings were acknowledged, {} are held", sent.len(), held.len()),
-        );
+    let held: BTreeSet<&Sent> = held.iter().collect();
+    let invented = held.difference(&ever).count();
+    if invented > 0 {
+        fail(broken, 1, format!("{invented} readings are held that nobody acknowledged"));
+    }
+    let promised =
+        clinics().flat_map(|clinic| clinic.promised.iter().chain(&clinic.only_elsewhere));
+    let missing = promised.filter(counts).collect::<BTreeSet<_>>().difference(&held).count();
+    if missing > 0 {
+        fail(broken, 1, format!("{missing} readings that were acknowledged are not held"));
     }
 }
 
@@ -228,6 +258,39 @@ pub fn readings_at(conn: &Connection) -> BTreeSet<Sent> {
     sealed_readings(conn).into_iter().collect()
 }
 
+/// 23: what this version does not know is everywhere as its author wrote it, byte for byte.
+fn check_newer(world: &World, broken: &mut Vec<Broken>) {
+    let written: BTreeMap<EntryId, &Vec<u8>> =
+        world.clinics.iter().flat_map(|clinic| &clinic.newer).map(|(id, raw)| (*id, raw)).collect();
+    let held_by = |conn: &Connection, broken: &mut Vec<Broken>| {
+        let mut held = BTreeSet::new();
+        for kind in NEWER_KINDS {
+            let visited: Result<(), StoreError> = for_each_of_kind(conn, kind, |entry| {
+                held.insert(entry.id);
+                if written.get(&entry.id).is_none_or(|raw| **raw != entry.payload) {
+                    fail(
+                        broken,
+                        23,
+                        "an entry of an unknown kind is not what was written".to_owned(),
+                    );
+                }
+                Ok(())
+            });
+            visited.expect("sound storage");
+        }
+        held
+    };
+    let at_hub = held_by(&world.hub.conn, broken);
+    for (_, clinic) in world.there() {
+        let here = held_by(&clinic.conn, broken);
+        let own: BTreeSet<EntryId> = clinic.newer.keys().copied().collect();
+        let lacking = here.intersection(&own).filter(|id| !at_hub.contains(id)).count();
+        if lacking > 0 {
+            fail(broken, 23, format!("{lacking} entries of unknown kinds are not at the hub"));
+        }
+    }
+}
+
 /// 13: whoever holds the same changes of a patient shows the same patient. A clinic whose permission
 /// had ended when it wrote keeps its own change; the hub holds that back, so they differ.
 fn check_identities(
@@ -244,16 +307,14 @@ fn check_identities(
             }
             let shown = |conn| patients::store::get(conn, patient).expect("sound storage");
             let shown_at_hub = shown(&world.hub.conn);
-            let there = world.clinics.iter().enumerate();
-            for (_, clinic) in there.filter(|(number, _)| world.is_there(*number)) {
+            for (_, clinic) in world.there() {
                 let holds =
                     clinic.own.contains(&patient) || permitted.contains(&(patient, clinic.site));
+                let here = walk(&clinic.conn).expect("sound storage");
+                let here = here.iter().find(|walk| walk.stream == stream);
                 // What a hub held back before it was lost, others hold without its payload.
-                let bare = world.figures.hub_restores > 0
-                    && walk(&clinic.conn)
-                        .expect("sound storage")
-                        .iter()
-                        .any(|walk| walk.stream == stream && walk.bare > 0);
+                let bare = world.figures.times(Fault::HubRestored) > 0
+                    && here.is_some_and(|walk| walk.bare > 0);
                 if holds && !bare && shown(&clinic.conn) != shown_at_hub {
                     fail(broken, 13, "a patient looks different at two sites".to_owned());
                 }

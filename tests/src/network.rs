@@ -59,7 +59,7 @@ pub struct Wire {
 }
 
 impl Wire {
-    /// Puts a frame on its way.
+    /// Puts a frame on its way; answers how often it will arrive.
     pub fn send(
         &mut self,
         now: u64,
@@ -67,7 +67,7 @@ impl Wire {
         dice: &mut Dice,
         class: Class,
         frame: &[u8],
-    ) {
+    ) -> u64 {
         let copies = match (dice.percent(weather.loss), dice.percent(weather.repeat)) {
             (true, _) => 0,
             (false, true) => 2,
@@ -75,9 +75,15 @@ impl Wire {
         };
         for _ in 0..copies {
             let at = now + 1 + dice.below(weather.delay_ms_max.max(1));
-            self.sent += 1;
-            self.frames.insert((at, self.sent), (class, frame.to_vec()));
+            self.put(at, class, frame.to_vec());
         }
+        copies
+    }
+
+    /// Lets a frame arrive at a time.
+    pub fn put(&mut self, at: u64, class: Class, frame: Vec<u8>) {
+        self.sent += 1;
+        self.frames.insert((at, self.sent), (class, frame));
     }
 
     /// The next frame that has arrived by `now`.

@@ -105,7 +105,23 @@ impl Author {
         now: Timestamp,
         draft: Draft,
     ) -> Result<Written, LedgerError> {
-        let (entry, id, stream) = self.append(conn, now, &draft)?;
+        self.write_newer(conn, now, &draft, (draft.kind.number(), SCHEMA))
+    }
+
+    /// As [`write`](Self::write), of a kind and in a form that only a newer version knows, whatever
+    /// the draft says: by this, simulations find out what becomes of it where nobody knows it.
+    ///
+    /// # Errors
+    ///
+    /// As [`write`](Self::write).
+    pub fn write_newer(
+        &mut self,
+        conn: &Connection,
+        now: Timestamp,
+        draft: &Draft,
+        form: (u16, u16),
+    ) -> Result<Written, LedgerError> {
+        let (entry, id, stream) = self.append(conn, now, draft, form)?;
         edge_store::enqueue(
             conn,
             self.epoch,
@@ -129,7 +145,7 @@ impl Author {
         now: Timestamp,
         draft: &Draft,
     ) -> Result<Written, LedgerError> {
-        let (_, id, _) = self.append(conn, now, draft)?;
+        let (_, id, _) = self.append(conn, now, draft, (draft.kind.number(), SCHEMA))?;
         Ok(Written { id })
     }
 
@@ -138,6 +154,7 @@ impl Author {
         conn: &Connection,
         now: Timestamp,
         draft: &Draft,
+        (kind, schema): (u16, u16),
     ) -> Result<(i64, EntryId, i64), LedgerError> {
         let payload = self.salted(draft);
         if payload.len() > limits::PAYLOAD_BYTES_MAX {
@@ -164,8 +181,8 @@ impl Author {
             sseq,
             sprev: head.map_or(EntryId::NONE, |head| head.id),
             hlc: ledger::tick(conn, self.epoch, now)?,
-            kind: draft.kind.number(),
-            schema: SCHEMA,
+            kind,
+            schema,
             actor: [0; 16],
             flags: flags.with(urgent),
             payload_len: 0,

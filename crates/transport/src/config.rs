@@ -315,7 +315,7 @@ mod tests {
     }
 
     #[test]
-    fn nothing_is_sent_or_taken_before_both_keys_are_proved() {
+    fn invariant_22_nothing_is_sent_or_taken_before_both_keys_are_proved() {
         let identity = TlsIdentity::from_seed(&[1; 32]).unwrap();
         let server = server_tls(&gate(&identity)).unwrap();
         assert_eq!(server.max_early_data_size, 0);

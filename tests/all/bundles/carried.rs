@@ -194,7 +194,7 @@ fn a_clinic_that_was_put_back_says_how_far_it_holds_what_the_hub_thinks_it_has()
     }
     let up = clinics[1].export_bundle(4, &[]);
     hub.import_bundle(4, &up, ALL).unwrap();
-    clinics[1].restore(&disk, &std::collections::BTreeSet::new(), |_| false);
+    clinics[1].restore(&disk, &std::collections::BTreeSet::new());
     measure(&mut clinics[0], 5, 1, 5);
     round(&mut hub, &mut clinics[0], 5);
     let down = hub.export_bundle(6, clinics[1].key);

@@ -4,7 +4,7 @@ use tests::network::Dice;
 
 use super::*;
 
-const SEEDS: u64 = 40;
+const SEEDS: u64 = 16;
 const ACTS: u64 = 120;
 
 #[test]

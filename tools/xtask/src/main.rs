@@ -1,10 +1,11 @@
-//! The chores of this repository: `cargo verify`, `cargo xtask fuzz` and
+//! The chores of this repository: `cargo verify`, `cargo xtask fuzz`, `cargo xtask mutants` and
 //! `cargo xtask signatures FILE.jsonl`.
 //!
 //! Depends on little, so that what is missing on a fresh machine is said before it is needed.
 
 mod cargo;
 mod fuzz;
+mod mutants;
 mod signatures;
 mod verify;
 
@@ -28,6 +29,9 @@ enum Chore {
     /// Looks for inputs that break a decoder; the last line is one JSON object, exit code 1 when some
     /// input did.
     Fuzz(fuzz::Args),
+    /// Plants known bugs and says how many storms it takes to see each; exit code 1 when one stays
+    /// unseen.
+    Mutants(mutants::Args),
     /// Our signature verifier's verdict for each line of FILE; exit code 1 where it differs.
     Signatures {
         /// Lines of {"name", "public_key", "message", "signature", "valid"}; bytes in hexadecimal.
@@ -40,6 +44,7 @@ fn main() -> ExitCode {
     let outcome = match Args::parse().chore {
         Chore::Verify => verify::run(&mut out).map_err(|error| error.to_string()),
         Chore::Fuzz(args) => fuzz::run(&args, &mut out).map_err(|error| error.to_string()),
+        Chore::Mutants(args) => mutants::run(&args, &mut out).map_err(|error| error.to_string()),
         Chore::Signatures { file } => {
             signatures::run(&file, &mut out).map_err(|error| error.to_string())
         }

@@ -269,7 +269,7 @@ async fn the_server_learns_that_a_link_is_narrow() {
 }
 
 #[tokio::test]
-async fn a_narrow_link_stays_below_its_budget() {
+async fn invariant_21_a_narrow_link_stays_below_its_budget() {
     let hub = Hub::start();
     let dialer = transport::Dialer::new(&identity(ENROLLED), LinkProfile::Narrow).unwrap();
     let (link, accepted) =

@@ -5,10 +5,13 @@ use rusqlite::params;
 use vocab::{SiteName, Timestamp};
 
 const BEGIN_AGAIN: &str = "UPDATE hub_meta SET incarnation = ?1, safe_mode = 1, left_because = '', left_at = NULL, \
-        base_version = max(base_version + 65536, ?2)";
+        base_version = CASE WHEN ?2 > base_version THEN ?2 ELSE base_version + 65536 END";
 /// Higher than any version that was given out after the backup, in whatever life: a clinic refuses what
-/// comes under one that has ended there.
-const RAISE_VERSIONS: &str = "UPDATE sub SET version = max(version + 65536, ?1), lease_told = 0";
+/// comes under one that has ended there. The time is, as long as the clock goes forward, also when a
+/// backup is brought back that is older than the life before; where it does not, a good deal more than
+/// the copy has is the best there is.
+const RAISE_VERSIONS: &str = "
+    UPDATE sub SET version = CASE WHEN ?1 > version THEN ?1 ELSE version + 65536 END, lease_told = 0";
 const SAFE_MODE: &str = "SELECT safe_mode FROM hub_meta";
 const REPORT: &str = "
     UPDATE enrolled_node SET reported = ?2

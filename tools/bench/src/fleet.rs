@@ -41,10 +41,10 @@ impl RunningHub {
     /// Starts the hub of a folder; the clinics' door is at `quic`.
     pub(crate) async fn start(path: &Path, quic: SocketAddr) -> Result<Self, BenchError> {
         let addresses = hub::server::Addresses { http: Some(ANY), sync: Some(quic) };
-        // A hub that was just stopped in this process may still be letting go of its port.
+        // A hub that was just stopped in this process may still be letting go of its port and folder.
         let mut ready = hub::server::Ready::open(path, addresses).await;
         for _ in 0..200 {
-            if !matches!(ready, Err(hub::server::ServeError::Sync(_))) {
+            if ready.is_ok() {
                 break;
             }
             tokio::time::sleep(Duration::from_millis(20)).await;

@@ -5,7 +5,7 @@
 //! generation and the number let a receiver see a repeat or a gap. A type that this version does not
 //! know is skipped: a newer peer may say more than we understand.
 //!
-//! The rest of type numbers 34 to 39 are kept for what follows: look-ups on demand, checkpoints
+//! Type numbers 34 to 39 are kept for what follows: look-ups on demand, checkpoints
 //! and attachments.
 
 use serde::{Deserialize, Serialize};

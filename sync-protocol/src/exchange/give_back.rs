@@ -42,6 +42,17 @@ impl GiveBack {
         }
     }
 
+    /// Somebody else brought entries of the edge to these streams: it may have lost them.
+    pub(super) fn add(&mut self, streams: &[StreamId]) {
+        for stream in streams {
+            // What is being read of the first may be of the time before.
+            if !self.streams.iter().skip(1).any(|known| known == stream) {
+                self.streams.push_back(*stream);
+            }
+        }
+        self.open |= !streams.is_empty();
+    }
+
     /// When everything is stored, a message without entries: what the edge counts as lost it has.
     pub(super) fn last(&mut self, now: Now) -> Option<OwnEntries> {
         if !self.streams.is_empty() || !matches!(self.step, Step::Read) || !self.open {
@@ -94,6 +105,13 @@ impl GiveBack {
     pub(super) fn stored(&mut self, number: u64) {
         if matches!(&self.step, Step::Sent { message, .. } if message.number == number) {
             self.step = Step::Read;
+        }
+    }
+
+    /// The lane is started anew: what is on its way is sent again.
+    pub(super) const fn rewind(&mut self, now: Now) {
+        if let Step::Sent { due, .. } = &mut self.step {
+            *due = now;
         }
     }
 

@@ -128,7 +128,7 @@ impl HubExchange {
                     retry_after_ms: bye.retry_after_ms,
                 });
             }
-            Message::Resync(resync) => self.resync(resync),
+            Message::Resync(resync) => self.resync(now, resync),
             _ if self.phase != Phase::Steady => self.violation(Violation::OutOfTurn),
             Message::Push(push) => self.push(class, push),
             Message::Full(full) => self.full(full),
@@ -639,12 +639,13 @@ impl HubExchange {
         }
     }
 
-    fn resync(&mut self, resync: Resync) {
+    fn resync(&mut self, now: Now, resync: Resync) {
         let Some(class) = Class::from_number(resync.class) else {
             return self.violation(Violation::Contradiction);
         };
         if self.lanes.resync(class, resync.generation) {
             self.feed.rewind_class(class);
+            self.rewind(now, class);
         }
     }
 

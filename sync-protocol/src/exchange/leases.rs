@@ -75,6 +75,13 @@ impl Leases {
         self.drained = false;
     }
 
+    /// The lane is started anew: what is on its way is sent again.
+    pub(super) const fn rewind(&mut self, now: Now) {
+        if let Some(sent) = &mut self.sent {
+            sent.due = now;
+        }
+    }
+
     /// The batch, when nobody acknowledged it in time.
     pub(super) fn overdue(&mut self, now: Now, ahead: usize) -> Option<Grants> {
         let sent = self.sent.as_mut().filter(|sent| sent.due <= now)?;

@@ -80,7 +80,14 @@ impl Purges {
     /// The receipt for a stream is stored, or the order no longer holds.
     pub(super) fn settled(&mut self, stream: &StreamId) {
         self.sent.remove(stream);
+        // The edge is there and follows: what got lost need not wait for long.
+        self.sent.values_mut().for_each(|sent| sent.times = 0);
         self.wake();
+    }
+
+    /// The lane is started anew: what is on its way is sent again.
+    pub(super) fn rewind(&mut self, now: Now) {
+        self.sent.values_mut().for_each(|sent| sent.due = now);
     }
 
     /// Orders without a receipt in time, to be sent again.
@@ -133,6 +140,28 @@ mod tests {
         purges.read();
         purges.found(0, 0, Vec::new());
         assert!(purges.is_idle());
+    }
+
+    #[test]
+    fn orders_on_a_lane_that_is_started_anew_are_sent_at_once_and_pauses_end_with_a_receipt() {
+        let mut purges = Purges::default();
+        purges.read();
+        purges.found(0, 0, vec![order(1), order(2)]);
+        let first = purges.next_timeout().unwrap();
+        purges.rewind(1);
+        assert_eq!(purges.overdue(1, 0), [order(1), order(2)]);
+        for _ in 0..3 {
+            let due = purges.next_timeout().unwrap();
+            purges.overdue(due, 0);
+        }
+        let now = purges.next_timeout().unwrap();
+        purges.settled(&order(1).stream);
+        assert_eq!(purges.overdue(now, 0), [order(2)]);
+        assert_eq!(
+            purges.next_timeout().unwrap() - now,
+            2 * first,
+            "the first pause after a repeat"
+        );
     }
 
     #[test]

@@ -5,9 +5,9 @@ use super::super::ops::HubReply;
 use super::super::places::Places;
 use super::super::resupply::Move;
 use super::HubExchange;
-use crate::Class;
 use crate::mending::{Reconcile, Resupply};
 use crate::message::Message;
+use crate::{Class, StreamId};
 
 impl HubExchange {
     /// Shares the places for reconciliations with the other conversations of the process.
@@ -22,6 +22,14 @@ impl HubExchange {
         match self.answering.heard(now, said) {
             Ok(message) => self.say_behind(message),
             Err(violation) => self.violation(violation),
+        }
+    }
+
+    /// Somebody else brought entries that this edge wrote, of these streams: it gets what it may have lost.
+    pub fn brought(&mut self, streams: &[StreamId]) {
+        if self.placed.is_some() {
+            self.give_back.add(streams);
+            self.pump();
         }
     }
 
@@ -50,6 +58,18 @@ impl HubExchange {
             self.tally.entries_stored += u64::from(fresh);
             let stored = self.answering.taken_in(put_off);
             self.say_behind(stored);
+        }
+    }
+
+    /// A lane is started anew: what goes on it beside entries.
+    pub(super) fn rewind(&mut self, now: Now, class: Class) {
+        match class {
+            Class::Policy => self.purges.rewind(now),
+            Class::Backfill => {
+                self.leases.rewind(now);
+                self.give_back.rewind(now);
+            }
+            Class::Control | Class::Urgent | Class::Records | Class::Fresh | Class::Blobs => {}
         }
     }
 

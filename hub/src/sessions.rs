@@ -1,11 +1,11 @@
 //! The conversations that are open, by node, so that one can wake another.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use replication::hub::durable::Mark;
 use sync_protocol::message::Live;
-use sync_protocol::{Epoch, NodeId};
+use sync_protocol::{Epoch, NodeId, StreamId};
 use tokio::sync::mpsc;
 use transport::Road;
 use transport::drive::Signal;
@@ -83,6 +83,16 @@ impl Sessions {
         for (node, marks) in by_node {
             if let Some(open) = sessions.get(&node) {
                 let _ = open.sender.try_send(Signal::Durable(marks));
+            }
+        }
+    }
+
+    /// Others brought what these nodes wrote. Who cannot be told now hears it at the next greeting.
+    pub(crate) fn brought(&self, streams: BTreeMap<NodeId, BTreeSet<StreamId>>) {
+        let sessions = self.lock();
+        for (node, streams) in streams {
+            if let Some(open) = sessions.get(&node) {
+                let _ = open.sender.try_send(Signal::Brought(streams.into_iter().collect()));
             }
         }
     }

@@ -106,6 +106,7 @@ impl HubSide {
         let mut replies = Vec::with_capacity(performed.len());
         for one in performed {
             self.hub.sessions.wake(&one.wake);
+            self.hub.sessions.brought(one.brought);
             replies.extend(one.reply);
         }
         replies

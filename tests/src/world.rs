@@ -474,6 +474,11 @@ impl World {
                 exchange.wake();
             }
         }
+        for (node, streams) in performed.brought {
+            if let Some(exchange) = self.hub.exchanges.get_mut(&node) {
+                exchange.brought(&streams.into_iter().collect::<Vec<_>>());
+            }
+        }
         true
     }
 

@@ -18,6 +18,8 @@ pub(crate) mod sqlite;
 pub(crate) mod store;
 mod verify;
 
+use std::collections::{BTreeMap, BTreeSet};
+
 use ::store::{Connection, StoreError};
 use sync_protocol::exchange::{
     Greeting, HelloState, HubOp, HubReply, IngestEntry, Ingested, RunEntry,
@@ -90,6 +92,8 @@ pub struct TakenIn {
     pub put_off: u32,
     /// Nodes that may now have something to fetch.
     pub wake: Vec<NodeId>,
+    /// Authors that may have lost what others brought, and the streams.
+    pub brought: BTreeMap<NodeId, BTreeSet<StreamId>>,
 }
 
 /// What a hub's database must be able to do for replication. Every method runs inside the caller's
@@ -320,6 +324,15 @@ pub struct Performed {
     pub reply: Option<HubReply>,
     /// Nodes to wake, after the commit.
     pub wake: Vec<NodeId>,
+    /// Authors of what others brought, and the streams: their conversations are to hear of it after the
+    /// commit. Who is not connected learns it from the count in the next greeting.
+    pub brought: BTreeMap<NodeId, BTreeSet<StreamId>>,
+}
+
+impl Performed {
+    const fn new(reply: Option<HubReply>, wake: Vec<NodeId>) -> Self {
+        Self { reply, wake, brought: BTreeMap::new() }
+    }
 }
 
 /// Answers what a [`HubExchange`](sync_protocol::exchange::HubExchange) asks of storage.
@@ -381,7 +394,7 @@ impl HubDesk {
             HubOp::Ingest(entries) => {
                 let outcome = hub.ingest(now, node, entries, rooms)?;
                 let reply = Some(HubReply::Ingested(outcome.ingested));
-                return Ok(Performed { reply, wake: outcome.wake });
+                return Ok(Performed::new(reply, outcome.wake));
             }
             HubOp::SetAside { epoch, oseq, verdict, raw } => {
                 hub.set_aside(now, node, epoch, oseq, verdict, &raw)?;
@@ -416,7 +429,7 @@ impl HubDesk {
             }
             HubOp::Report { incarnation } => {
                 let wake = hub.report(now, node, incarnation)?;
-                return Ok(Performed { reply: Some(HubReply::Reported), wake });
+                return Ok(Performed::new(Some(HubReply::Reported), wake));
             }
             HubOp::CompareOwn(streams) => HubReply::OwnStreams(hub.compare_own(node, &streams)?),
             HubOp::ReadOwn { stream, after, bytes_max } => {
@@ -429,14 +442,15 @@ impl HubDesk {
             }
             HubOp::Lacking(ids) => HubReply::Lacking(hub.lacking(&ids)?),
             HubOp::TakeIn(entries) => {
-                let TakenIn { fresh, put_off, wake } = hub.take_in(now, entries, rooms)?;
-                return Ok(Performed { reply: Some(HubReply::TakenIn { fresh, put_off }), wake });
+                let TakenIn { fresh, put_off, wake, brought } = hub.take_in(now, entries, rooms)?;
+                let reply = Some(HubReply::TakenIn { fresh, put_off });
+                return Ok(Performed { reply, wake, brought });
             }
             HubOp::Live { stream, .. } => {
                 let wake = hub.watchers(now, &stream, node)?;
-                return Ok(Performed { reply: None, wake });
+                return Ok(Performed::new(None, wake));
             }
         };
-        Ok(Performed { reply: Some(reply), wake: Vec::new() })
+        Ok(Performed::new(Some(reply), Vec::new()))
     }
 }

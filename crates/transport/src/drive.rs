@@ -11,7 +11,7 @@ use sync_protocol::exchange::{
     Closed, EdgeExchange, EdgeOp, EdgeReply, HubExchange, HubOp, HubReply, Tally,
 };
 use sync_protocol::message::Live;
-use sync_protocol::{Class, Epoch};
+use sync_protocol::{Class, Epoch, StreamId};
 use tokio::sync::mpsc;
 
 use crate::Link;
@@ -28,6 +28,8 @@ pub enum Signal {
     Live(Live),
     /// At a hub: entries of the peer are on a second medium, in each epoch up to a position.
     Durable(Vec<(Epoch, u64)>),
+    /// At a hub: somebody else brought what the peer wrote in these streams.
+    Brought(Vec<StreamId>),
     /// End in good order.
     Finish,
 }
@@ -217,7 +219,7 @@ impl Conversation for EdgeExchange {
             Signal::Changed => self.local_change(now_ms),
             Signal::Live(live) => self.live(live),
             // A clinic keeps nothing for its hub.
-            Signal::Durable(_) => {}
+            Signal::Durable(_) | Signal::Brought(_) => {}
             Signal::Finish => self.finish(),
         }
     }
@@ -274,6 +276,7 @@ impl Conversation for HubExchange {
             Signal::Changed => self.wake(),
             Signal::Live(live) => self.live(live),
             Signal::Durable(marks) => self.durable(marks),
+            Signal::Brought(streams) => self.brought(&streams),
             Signal::Finish => self.finish(sync_protocol::message::ByeReason::Done, None),
         }
     }

@@ -329,7 +329,7 @@ pub fn store(
             }
         }
         stored.receipts += u64::from(matches!(op, HubOp::Purged(_)));
-        let Performed { reply, wake } = HubDesk::perform(conn, now, node, op, rooms)?;
+        let Performed { reply, wake, .. } = HubDesk::perform(conn, now, node, op, rooms)?;
         stored.wake.extend(wake);
         let Some(HubReply::Ingested(ingested)) = reply else { continue };
         stored.entries += u64::from(ingested.fresh);

@@ -418,6 +418,29 @@ fn an_edge_that_lost_its_own_entries_gets_them_back() {
     assert!(own > 7, "{own}");
 }
 
+/// The hub learns of them after the greeting, from another edge that still had them.
+#[test]
+fn what_others_bring_goes_to_its_author_though_nobody_greets_anew() {
+    let mut pair = Pair::new();
+    let streams = [stream(Class::Records, 1), stream(Class::Fresh, 2)];
+    let written: Vec<_> = (0..6).map(|at| pair.author(streams[at % 2], b"ours")).collect();
+    pair.run();
+    pair.edge_store.log.clear();
+    pair.hub.brought(&streams);
+    let mut own = 0;
+    pair.wait_over(HOURS, |_, (class, frame)| {
+        let is_own = matches!(said(&frame), Message::OwnEntries(_));
+        own += usize::from(is_own);
+        if is_own && own == 2 { Vec::new() } else { vec![(class, frame)] }
+    });
+    assert!(pair.is_idle());
+    let mut held: Vec<_> = pair.edge_store.log.values().map(|own| own.id).collect();
+    held.sort();
+    let mut expected = written;
+    expected.sort();
+    assert_eq!(held, expected);
+}
+
 #[test]
 fn a_hub_from_a_backup_hears_when_all_that_was_written_is_there() {
     let mut pair = Pair::new();

@@ -3,7 +3,7 @@
 //! They pass the gates of what their author would send itself. What those leave open while something
 //! may be on its way is put off, not held back: who offered it keeps it, and the author comes first.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ::store::Connection;
 use sync_protocol::chain::NotFresh;
@@ -54,6 +54,9 @@ pub(in crate::hub) fn take_in(
         all.fresh += taken.fresh;
         all.put_off += taken.put_off;
         wake.extend(taken.wake);
+        for (author, streams) in taken.brought {
+            all.brought.entry(author).or_default().extend(streams);
+        }
     }
     all.wake = wake.into_iter().collect();
     Ok(all)
@@ -86,14 +89,24 @@ fn of_author(
     let writer = Writer { no: author.no, key, site: author.site };
     let mut batch = Ingest::new(conn, now, writer, rooms)?;
     let mut put_off = 0;
+    let mut streams = BTreeSet::new();
     for (entry, id, chain_key) in entries {
+        let stream = entry.get().header.stream;
         let taken = batch.resupplied(author, entry, id, chain_key)?;
         put_off += u32::from(matches!(taken, Taken::PutOff));
+        if matches!(taken, Taken::Stored) {
+            streams.insert(stream);
+        }
     }
     let fresh = batch.out.fresh;
     // That its author holds it is not known: perhaps that is where it was lost.
     let wake = batch.finish(NOBODY)?.wake;
-    Ok(TakenIn { fresh, put_off, wake })
+    let brought = match author.no {
+        _ if streams.is_empty() => BTreeMap::new(),
+        NOBODY => BTreeMap::new(),
+        _ => BTreeMap::from([(key, streams)]),
+    };
+    Ok(TakenIn { fresh, put_off, wake, brought })
 }
 
 impl Ingest<'_> {

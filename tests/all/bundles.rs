@@ -18,7 +18,7 @@ use vocab::{Compartment, SiteId};
 const ALL: usize = usize::MAX;
 
 /// A hub and so many clinics that have joined it and never talked to it.
-fn network(clinics: u8, seed: u64) -> (BoxHub, Vec<Clinic>) {
+pub(crate) fn network(clinics: u8, seed: u64) -> (BoxHub, Vec<Clinic>) {
     let mut hub = BoxHub::new(Medium::Memory, seed);
     let clinics = (1..=clinics)
         .map(|byte| {
@@ -44,7 +44,7 @@ fn measure(clinic: &mut Clinic, now: u64, number: u64, second: u64) {
 }
 
 /// A conversation over a link that loses nothing, until neither side has anything to say.
-fn talk(hub: &mut BoxHub, clinic: &mut Clinic, now: u64) {
+pub(crate) fn talk(hub: &mut BoxHub, clinic: &mut Clinic, now: u64) {
     clinic.dial(now);
     hub.answer(now, clinic.key);
     for step in 0..100_000 {

@@ -1,6 +1,8 @@
 //! Tests of the whole: one binary, so that it is linked once.
 
 #[cfg(test)]
+mod accounts;
+#[cfg(test)]
 mod at_rest;
 #[cfg(test)]
 mod bad_input;

@@ -55,7 +55,7 @@ const MARK_DURABLE: &str = "
 const COUNT_DURABLE: &str = "UPDATE feed SET durable = durable + ?1";
 const MARK_ONE: &str = "
     UPDATE outbox SET state = ?3, reason = ?4
-    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq = ?2 AND state IN (0, 1)
+    WHERE start = (SELECT no FROM start WHERE epoch = ?1) AND oseq = ?2 AND state IN (0, ?5)
     RETURNING stream";
 const OWN_NOT_AT_HUB: &str = "
     SELECT EXISTS (SELECT 1 FROM outbox WHERE stream = ?1 AND state = 0)
@@ -295,15 +295,17 @@ pub(super) fn mark_verdicts(
     verdicts: &[(Epoch, u64, Verdict)],
 ) -> Result<(), StoreError> {
     for (epoch, oseq, verdict) in verdicts {
-        let (state, counter) = match verdict {
-            Verdict::Quarantined(_) => (4, COUNT_QUARANTINED),
-            Verdict::Fork | Verdict::NotAuthentic | Verdict::Foreign => (3, COUNT_REFUSED),
+        let (state, counter, from) = match verdict {
+            // Its header was received.
+            Verdict::Quarantined(_) => (4, COUNT_QUARANTINED, 1),
+            // What the hub has it cannot refuse: somebody else sent something under this position.
+            Verdict::Fork | Verdict::NotAuthentic | Verdict::Foreign => (3, COUNT_REFUSED, 0),
             Verdict::Gap(_) => continue,
         };
         let stream: Option<i64> = conn
             .prepare_cached(MARK_ONE)?
             .query_row(
-                params![epoch.0.cast_signed(), oseq.cast_signed(), state, verdict.word()],
+                params![epoch.0.cast_signed(), oseq.cast_signed(), state, verdict.word(), from],
                 |row| row.get(0),
             )
             .optional()?;

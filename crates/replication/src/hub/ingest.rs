@@ -254,8 +254,10 @@ impl<'a> Ingest<'a> {
         if let Some(touched) = self.streams.get(id) {
             return Ok((touched.row, touched.author_site));
         }
-        let (row, is_new) = ledger::open_stream(self.conn, id)?;
-        if is_new {
+        let (row, _) = ledger::open_stream(self.conn, id)?;
+        let mut author_site = store::author_site(self.conn, row.no)?;
+        // New, or so far only what a node said it holds.
+        if author_site.is_none() {
             let home = match streams::topic(id) {
                 Topic::Site(site) | Topic::Emergencies(site) => site,
                 Topic::Patient(..) | Topic::Policy | Topic::Unknown => {
@@ -264,8 +266,8 @@ impl<'a> Ingest<'a> {
             };
             store::set_author_site(self.conn, row.no, home)?;
             access::refresh_stream(self.conn, id, self.now)?;
+            author_site = Some(home);
         }
-        let author_site = store::author_site(self.conn, row.no)?;
         let touched = Touched { row, count_before: row.digest.count, author_site };
         self.streams.insert(*id, touched);
         Ok((row, author_site))

@@ -600,9 +600,12 @@ impl EdgeExchange {
             self.lanes.send(Class::Control, &Reported { incarnation }.into());
         }
         self.ops.extend(self.intake.release().into_iter().map(EdgeOp::Apply));
-        for order in std::mem::take(&mut self.orders) {
-            self.not_yet.remove(&order.stream);
-            self.ops.push_back(EdgeOp::Purge(order));
+        // What is to be let go may be all that is left of what the hub lost: it is offered before.
+        if self.mending.is_idle() {
+            for order in std::mem::take(&mut self.orders) {
+                self.not_yet.remove(&order.stream);
+                self.ops.push_back(EdgeOp::Purge(order));
+            }
         }
         self.ops.extend(self.pumps.reads());
         for class in PUSH_CLASSES {

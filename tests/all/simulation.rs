@@ -11,11 +11,8 @@ use tests::faults::Figures;
 use tests::invariants;
 use tests::world::{Broken, World};
 
-/// Seeds of every run, in memory: a thousand, and those that are [`OPEN`].
-const SEEDS: Range<u64> = 0..1_002;
-
-/// Seeds that are known to break and not mended yet; what breaks stands in `tests/README.md`.
-const OPEN: [u64; 2] = [554, 584];
+/// Seeds of every run, in memory.
+const SEEDS: Range<u64> = 0..1_000;
 
 /// And with every database in files, encrypted and with a WAL.
 const SEEDS_ON_FILES: Range<u64> = 1_000..1_050;
@@ -49,16 +46,6 @@ fn no_storm_over_files_breaks_an_invariant() {
     check(ON_FILES.iter());
 }
 
-/// Whoever mends one takes it off the list.
-#[test]
-fn a_seed_that_is_listed_as_open_still_breaks() {
-    for seed in OPEN {
-        let mut world = World::new(seed);
-        world.run();
-        assert!(!invariants::check(&world).is_empty(), "seed {seed} holds");
-    }
-}
-
 #[track_caller]
 fn check<'s>(storms: impl Iterator<Item = &'s Storm>) {
     for storm in storms {
@@ -84,9 +71,6 @@ fn storms(medium: Medium, seeds: Range<u64>) -> Vec<Storm> {
             let seed = next.fetch_add(1, Ordering::Relaxed);
             if seed >= seeds.end {
                 return done;
-            }
-            if OPEN.contains(&seed) {
-                continue;
             }
             let mut world = World::on(medium, seed);
             world.run();

@@ -202,7 +202,8 @@ impl Intake<'_> {
     ) -> Result<(Stored, u64), Failed> {
         file.rewind().map_err(BundleError::Read)?;
         let mut reader = Reader::again(BufReader::new(file), identity, checked)?;
-        let mut unpacker = Unpacker::new(&checked.header, self.read(bundle::life)?);
+        let header = checked.header;
+        let mut unpacker = self.read(move |conn| Unpacker::begin(conn, &header))?;
         let (mut stored, mut ops, mut frames) = (Stored::default(), Vec::new(), 0_usize);
         while let Some((class, frame)) = reader.next_frame()? {
             ops.extend(unpacker.step(class, frame)?);

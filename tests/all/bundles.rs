@@ -3,6 +3,7 @@
 
 mod broken;
 mod carried;
+mod new_keys;
 mod purges;
 mod storms;
 

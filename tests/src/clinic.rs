@@ -1,6 +1,7 @@
 //! A clinic in the box: the rooms, the writer and a conversation, without programs around them.
 
 mod bundles;
+mod keys;
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -11,6 +12,7 @@ use consent::{GrantTerms, RevokeScope, RevokeTerms};
 use host::Random;
 use patients::{NewPatient, PatientEdit, PatientForm, PersonName, Phone};
 use replication::edge::EdgeDesk;
+use replication::ledger::signing_keys;
 use replication::streams::patient_stream;
 use replication::{Author, Draft};
 use store::{Connection, Group};
@@ -409,9 +411,14 @@ impl Clinic {
     }
 
     /// Opens a conversation.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
     pub fn dial(&mut self, now_ms: u64) {
         let wall = u64::try_from(self.wall(now_ms).millis()).unwrap_or(0);
-        self.exchange = Some(EdgeExchange::new(self.key, self.hub, wall));
+        let keys = signing_keys::of_node(&self.conn, self.key).expect(NO_LIMIT);
+        self.exchange = Some(EdgeExchange::new(keys, self.hub, wall));
     }
 }
 

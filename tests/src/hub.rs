@@ -1,6 +1,7 @@
 //! The hub in the box.
 
 mod bundles;
+mod keys;
 
 use std::collections::BTreeMap;
 
@@ -8,6 +9,7 @@ use directory::NodeCertificate;
 use host::Random;
 use replication::erasure::OrderId;
 use replication::hub::{HubDesk, HubStore as _, NewNode, Node, Performed, SqliteHub};
+use replication::ledger::signing_keys;
 use replication::streams::policy_stream;
 use replication::{Author, Draft};
 use store::{Connection, Group};
@@ -183,9 +185,14 @@ impl BoxHub {
     }
 
     /// A node called.
+    ///
+    /// # Panics
+    ///
+    /// When storage fails, which it does not in the box.
     pub fn answer(&mut self, now_ms: u64, peer: NodeId) {
         let wall = u64::try_from(Self::wall(now_ms).millis()).unwrap_or(0);
-        let exchange = HubExchange::new(self.key, peer, wall).sharing(self.places.clone());
+        let keys = signing_keys::of_node(&self.conn, peer).expect(NO_LIMIT);
+        let exchange = HubExchange::new(self.key, keys, wall).sharing(self.places.clone());
         self.exchanges.insert(peer, exchange);
     }
 }

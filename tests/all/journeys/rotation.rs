@@ -316,3 +316,44 @@ fn keys_of_a_clinic_that_nobody_knows_are_not_changed() {
     let said = home.refused(&["rotate-key"]);
     assert!(said.contains("has not joined a hub"), "{said}");
 }
+
+#[test]
+fn what_the_old_key_signed_is_carried_to_the_hub_under_the_new_one() {
+    let mut story = Story::start();
+    let hub = tests::programs::network::door(&story.network.hub);
+    let line: Invitation = invitation(&story.network.hub_home, "east", hub).parse().unwrap();
+    story.network.north.wire.cut();
+    story.measure("offline", -4, "72");
+    story.network.north.home.tell(&["rotate-key"]);
+    // The hub says yes, and that is the last thing that comes through.
+    story.network.north.serving.kill();
+    let folder = host::folder::DataFolder::open(story.network.north.home.path()).unwrap();
+    let next = folder.next_seeds().unwrap().unwrap();
+    let (old, hub_key) = (story.old.node, line.hub_tls_key);
+    let request = RotateRequest::sign(&old, &next.node, &hub_key, &public(&next.tls)).to_bytes();
+    let answer = knock(hub, hub_key, &next.tls, &request);
+    assert!(matches!(answer, JoinResponse::Accepted(_)));
+    folder.install_next(&request, &sync_protocol::signature::node_id(&old).0).unwrap();
+    drop(folder);
+    story.network.north.serving = story.network.north.home.serve();
+    story.measure("after", -3, "73");
+    story.network.hub.stop();
+    let carry = |from: &Home, to: &Home, name: &str, more: &[&str]| -> serde_json::Value {
+        let file = story.network.folder().join(format!("carried-{name}")).display().to_string();
+        from.tell(&[&["bundle", "export", &file][..], more].concat());
+        serde_json::from_str(&to.tell(&["bundle", "import", &file, "--json"])).unwrap()
+    };
+    let (north, hub_home) = (&story.network.north.home, &story.network.hub_home);
+    let taken = carry(north, hub_home, "up", &[]);
+    assert_eq!(["refused", "waiting", "set_aside"].map(|name| number(&taken, &[name])), [0; 3]);
+    carry(hub_home, north, "down", &["--site", "north"]);
+    carry(hub_home, &story.network.south.home, "south", &["--site", "south"]);
+    assert_eq!(number(&north.status(), &["entries", "pending"]), 0);
+    assert_eq!(story.network.at_hub(), sorted(story.readings.clone()));
+    assert_eq!(story.network.south.vitals(), sorted(story.readings.clone()));
+    // The links come back and find nothing to mend.
+    story.network.start_hub();
+    story.network.north.wire.restore();
+    story.network.north.home.tell(&["sync"]);
+    story.check();
+}

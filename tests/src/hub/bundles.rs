@@ -64,7 +64,7 @@ impl BoxHub {
         let now = Self::wall(now_ms);
         let mut rooms = Rooms { hub: self.key, site: NO_SITE, now };
         let mut reader = Reader::again(file, &identity, &checked)?;
-        let mut unpacker = Unpacker::new(&checked.header, bundle::life(&self.conn)?);
+        let mut unpacker = Unpacker::begin(&self.conn, &checked.header)?;
         let mut stored = Stored::default();
         let mut frames = 0;
         while let Some((class, frame)) = reader.next_frame()? {

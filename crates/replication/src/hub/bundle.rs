@@ -11,7 +11,7 @@ use std::collections::BTreeSet;
 use std::io::Write;
 
 use ::store::{Connection, StoreError};
-use sync_protocol::exchange::{HubOp, HubReply, IngestEntry, Run};
+use sync_protocol::exchange::{HubOp, HubReply, IngestEntry, NodeKeys, Run};
 use sync_protocol::hlc::Hlc;
 use sync_protocol::lane::LaneDecoder;
 use sync_protocol::lease::Grants;
@@ -24,7 +24,7 @@ use vocab::{SiteId, Timestamp};
 use super::{HubDesk, Node, Performed, durable, lease, restored, store as subs};
 use crate::bundle::{BundleError, Checked, FORMAT, Header, Lanes, Writer};
 use crate::gate::{self, Released};
-use crate::ledger::store as ledger;
+use crate::ledger::{signing_keys, store as ledger};
 use crate::{LedgerError, Materialize, streams};
 
 /// Starts, marks or verdicts in one frame.
@@ -221,7 +221,8 @@ pub fn imported(
 /// Turns the frames of a clinic's bundle into what is to be stored, checking every signature.
 #[derive(Debug)]
 pub struct Unpacker {
-    peer: NodeId,
+    /// What a key signed that the node had before is its own, as in a conversation.
+    peer: NodeKeys,
     /// Positions of another life of this database say nothing.
     same_life: bool,
     lanes: Lanes<LaneDecoder>,
@@ -231,12 +232,16 @@ pub struct Unpacker {
 }
 
 impl Unpacker {
-    /// For a bundle with this header; `life` is that of this database.
-    #[must_use]
-    pub fn new(header: &Header, life: u64) -> Self {
-        let same_life = header.life == Some(life);
+    /// For a bundle with this header, which this database is to take in.
+    ///
+    /// # Errors
+    ///
+    /// The database's.
+    pub fn begin(conn: &Connection, header: &Header) -> Result<Self, StoreError> {
+        let peer = signing_keys::of_node(conn, header.from)?;
+        let same_life = header.life == Some(subs::incarnation(conn)?);
         let (lanes, compared) = (Lanes::default(), Vec::new());
-        Self { peer: header.from, same_life, lanes, compared, refused: 0 }
+        Ok(Self { peer, same_life, lanes, compared, refused: 0 })
     }
 
     /// What a frame asks to be stored.
@@ -249,9 +254,9 @@ impl Unpacker {
         lane.place(&frame).map_err(|_| BundleError::Damaged)?;
         Ok(match frame.message {
             Some(Message::Push(push)) => {
-                lane.define(self.peer, &push.chains).map_err(|_| BundleError::Damaged)?;
+                lane.define(self.peer.current(), &push.chains).map_err(|_| BundleError::Damaged)?;
                 let sent = push.entries.len();
-                let batch = batch(lane, self.peer, push);
+                let batch = batch(lane, &self.peer, push);
                 self.refused += u64::try_from(sent - batch.len()).unwrap_or(u64::MAX);
                 (!batch.is_empty()).then_some(HubOp::Ingest(batch))
             }
@@ -263,7 +268,7 @@ impl Unpacker {
                 self.compared.extend(compare.streams);
                 (!compare.more).then(|| HubOp::Compare(std::mem::take(&mut self.compared)))
             }
-            Some(Message::PurgeDone(done)) if done.receipt.is_signed_by(&self.peer) => {
+            Some(Message::PurgeDone(done)) if done.receipt.is_signed_by(&self.peer.current()) => {
                 Some(HubOp::Purged(done.receipt))
             }
             _ => None,
@@ -272,13 +277,13 @@ impl Unpacker {
 }
 
 /// The entries that are authentic and the sender's own.
-fn batch(lane: &mut LaneDecoder, peer: NodeId, push: Push) -> Vec<IngestEntry> {
+fn batch(lane: &mut LaneDecoder, peer: &NodeKeys, push: Push) -> Vec<IngestEntry> {
     let mut batch = Vec::with_capacity(push.entries.len());
     for (oseq, wire) in push.entries {
         let chain = wire.chain;
         let Ok(expanded) = lane.expand(wire) else { continue };
         let header = expanded.entry.unchecked().header;
-        if header.origin != peer || header.epoch != push.epoch {
+        if !peer.owns(&header.origin) || header.epoch != push.epoch {
             continue;
         }
         match expanded.entry.verify(&expanded.key) {
@@ -359,15 +364,6 @@ pub fn finish(
     let life =
         bundle.header.life.filter(|life| subs::incarnation(conn).is_ok_and(|own| own == *life));
     store::note_imported(conn, now, node.no, bundle, life)
-}
-
-/// This life of the database.
-///
-/// # Errors
-///
-/// The database's.
-pub fn life(conn: &Connection) -> Result<u64, StoreError> {
-    subs::incarnation(conn)
 }
 
 /// Rooms for a question that touches none.

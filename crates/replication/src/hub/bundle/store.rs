@@ -9,6 +9,7 @@ use vocab::Timestamp;
 
 use crate::bundle::Checked;
 use crate::hub::Node;
+use crate::ledger::signing_keys::store::keys_of_node;
 use crate::streams;
 
 const NEXT_NUMBER: &str = "
@@ -34,10 +35,12 @@ const DIRTY: &str = "
     SELECT sub.stream FROM sub JOIN stream ON stream.no = sub.stream
     WHERE sub.node = ?1 AND sub.dirty = 1 AND sub.state = 1
     ORDER BY stream.id <> ?2, sub.priority, sub.stream";
-const SAID: &str = "
-    SELECT entry.idx FROM entry JOIN chain ON chain.no = entry.chain
-    WHERE entry.stream = ?1 AND entry.idx <= ?2 AND chain.origin <> ?3
-    ORDER BY entry.idx DESC LIMIT 1";
+const SAID: &str = concat!(
+    "SELECT entry.idx FROM entry JOIN chain ON chain.no = entry.chain
+    WHERE entry.stream = ?1 AND entry.idx <= ?2 AND chain.origin NOT IN ",
+    keys_of_node!("?3"),
+    " ORDER BY entry.idx DESC LIMIT 1"
+);
 const IMPORTED: &str = "SELECT at FROM bundle_imported WHERE node = ?1 AND digest = ?2";
 const NOTE_IMPORTED: &str = "
     INSERT INTO bundle_imported (node, digest, number, life, at) VALUES (?1, ?2, ?3, ?4, ?5)

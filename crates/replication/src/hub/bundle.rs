@@ -239,9 +239,14 @@ impl Unpacker {
     /// The database's.
     pub fn begin(conn: &Connection, header: &Header) -> Result<Self, StoreError> {
         let peer = signing_keys::of_node(conn, header.from)?;
-        let same_life = header.life == Some(subs::incarnation(conn)?);
-        let (lanes, compared) = (Lanes::default(), Vec::new());
-        Ok(Self { peer, same_life, lanes, compared, refused: 0 })
+        Ok(Self::new(peer, header.life == Some(subs::incarnation(conn)?)))
+    }
+
+    /// For a bundle of the node with these keys; positions in it count when it was written to this life
+    /// of the database.
+    #[must_use]
+    pub fn new(peer: NodeKeys, same_life: bool) -> Self {
+        Self { peer, same_life, lanes: Lanes::default(), compared: Vec::new(), refused: 0 }
     }
 
     /// What a frame asks to be stored.

@@ -48,7 +48,8 @@ pub(crate) fn records(bytes: &[u8]) {
     let Ok(mut reader) = Reader::again(file.as_slice(), &identity, &checked) else {
         panic!("what was checked is not read again")
     };
-    let mut up = hub::bundle::Unpacker::new(&checked.header, 7);
+    let header = &checked.header;
+    let mut up = hub::bundle::Unpacker::new(header.from.into(), header.life == Some(7));
     let mut down = edge::bundle::Unpacker::new(checked.header.from);
     let mut frames = 0;
     while let Ok(Some((class, frame))) = reader.next_frame() {

@@ -141,8 +141,15 @@ fn by(streams: &[StreamWalk], author: NodeId) -> BTreeSet<EntryId> {
 fn permissions(world: &World) -> BTreeSet<(PatientId, SiteId)> {
     // What was allowed went with everything else, unless the order was lost before anybody heard of it.
     let ordered = replication::erasure::erased_since(&world.hub.conn, 0).expect("sound storage");
-    let gone =
-        |patient: &PatientId| world.erased_whole.contains(patient) && ordered.contains(patient);
+    let stands = |patient: PatientId| {
+        let of = [Compartment::Consent];
+        let open = replication::hub::open_streams(&world.hub.conn, patient, &of);
+        open.expect("sound storage").contains(&patient_stream(patient, Compartment::Consent))
+    };
+    // An order for a part of the record takes no permission along, and may be all that is left.
+    let gone = |patient: &PatientId| {
+        world.erased_whole.contains(patient) && ordered.contains(patient) && !stands(*patient)
+    };
     let mut allowed = world.allowed_now();
     allowed.retain(|(patient, _)| !gone(patient));
     allowed
